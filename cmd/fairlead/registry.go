@@ -1,0 +1,244 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/client"
+	"fairlead.dev/fairlead/pattern"
+	"fairlead.dev/fairlead/wire"
+)
+
+func (a *app) registryCommand() *cobra.Command {
+	return parent("registry", "Registries: which images are opened with which connector", nil,
+		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryRemove())
+}
+
+func (a *app) registryAdd() *cobra.Command {
+	var req wire.RegistryRequest
+	var disclosure, caFile string
+	var anonymous bool
+	var fields *fieldFlags
+	c := &cobra.Command{
+		Use: "add NAME --pattern PATTERN", Short: "Connect a registry", Args: cobra.ExactArgs(1),
+		Long: `Connect a registry: which images it covers, and the login that opens them. The login
+becomes a connector of the same name; --connector uses one that is there, and
+--anonymous none. Secrets are read from a file, from standard input, or asked for.`,
+		Example: `  fairlead registry add acme --pattern 'registry.acme.example/*' --username robot --password-file robot.txt
+  fairlead registry add hub --pattern 'docker.io/acme/*' --username acme --token-file token.txt`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, at, err := a.inOrg(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if req.Pattern == "" {
+				if req.Pattern, err = a.ask("Pattern (such as registry.example.com/team/*)", ""); err != nil {
+					return err
+				}
+			}
+			p, err := pattern.Parse(req.Pattern)
+			if err != nil {
+				return err
+			}
+			req.OrganizationPath, req.Name, req.Disclosure = at, args[0], fairlead.Disclosure(disclosure)
+			if req.CABundle, err = readCA(caFile); err != nil {
+				return err
+			}
+			switch {
+			case anonymous && (req.Connector != "" || fields.any()), req.Connector != "" && fields.any():
+				return usage("--anonymous, --connector and the fields of a login exclude each other")
+			case !anonymous && req.Connector == "":
+				if req.NewConnector, err = fields.connector(p.Host(), true); err != nil {
+					return err
+				}
+			}
+			r, err := client.Do(cmd.Context(), c, wire.AddRegistry, req)
+			if err != nil {
+				return err
+			}
+			return a.show(r, func(w io.Writer) {
+				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r))
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&req.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
+	f.StringVar(&req.Connector, "connector", "", "a connector that is there")
+	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
+	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP)
+	fields = a.addFieldFlags(c)
+	fields.addFamilyFlag(c)
+	return c
+}
+
+func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain *bool) {
+	f := c.Flags()
+	f.StringVar(disclosure, "disclosure", "", "scoped: only logins that the registry limits; secret: the stored secret too, where there is no other (default scoped)")
+	f.StringVar(caFile, "ca-file", "", "file with PEM certificates that are trusted for this registry")
+	f.BoolVar(plain, "plain-http", false, "speak to this one host without TLS")
+}
+
+func openedWith(r fairlead.Registry) string {
+	if r.Connector == "" {
+		return "without a login"
+	}
+	return "with connector " + string(r.ConnectorName)
+}
+
+func readCA(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // The user names the file.
+	if err != nil {
+		return "", readError("CA certificates", file, err)
+	}
+	return string(b), nil
+}
+
+func (a *app) registryList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List registries", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, at, err := a.inOrg(cmd.Context())
+			if err != nil {
+				return err
+			}
+			list, err := client.Do(cmd.Context(), c, wire.ListRegistries, at)
+			if err != nil {
+				return err
+			}
+			return a.show(list, func(w io.Writer) {
+				var lines [][]string
+				for _, r := range list.Registries {
+					lines = append(lines, []string{string(r.Name), r.Pattern.String(), string(r.ConnectorName), string(r.Disclosure), a.ago(r.Updated)})
+				}
+				rows(w, "No registry is connected. Connect one: fairlead registry add --help", []string{"NAME", "PATTERN", "CONNECTOR", "DISCLOSURE", "CHANGED"}, lines)
+			})
+		},
+	}
+}
+
+func (a *app) registryShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show NAME", Short: "Show a registry", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, at, err := a.inOrg(cmd.Context())
+			if err != nil {
+				return err
+			}
+			r, err := client.Do(cmd.Context(), c, wire.ShowRegistry, wire.RegistryPath{OrganizationPath: at, Registry: fairlead.Name(args[0])})
+			if err != nil {
+				return err
+			}
+			return a.show(r, func(w io.Writer) {
+				http, ca := "", ""
+				if r.PlainHTTP {
+					http = "yes"
+				}
+				if r.CABundle != "" {
+					ca = "own"
+				}
+				facts(w, "Name", string(r.Name), "Pattern", r.Pattern.String(), "Opened", openedWith(r), "Disclosure", string(r.Disclosure),
+					"Plain HTTP", http, "CA certificates", ca, "Version", fmt.Sprint(r.Version), "Changed", a.ago(r.Updated), "ID", string(r.ID))
+			})
+		},
+	}
+}
+
+func (a *app) registryUpdate() *cobra.Command {
+	var up wire.RegistryUpdate
+	var disclosure, caFile, connector string
+	var plain, anonymous bool
+	var fields *fieldFlags
+	c := &cobra.Command{
+		Use: "update NAME", Short: "Change a registry; secrets that aren't given are kept", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, at, err := a.inOrg(cmd.Context())
+			if err != nil {
+				return err
+			}
+			up.RegistryPath = wire.RegistryPath{OrganizationPath: at, Registry: fairlead.Name(args[0])}
+			now, err := client.Do(cmd.Context(), c, wire.ShowRegistry, up.RegistryPath)
+			if err != nil {
+				return err
+			}
+			up.Version, up.Disclosure = now.Version, fairlead.Disclosure(disclosure)
+			set := cmd.Flags().Changed
+			switch {
+			case set("connector") && anonymous:
+				return usage("--connector and --anonymous exclude each other")
+			case set("connector"), anonymous:
+				up.Connector = &connector
+			}
+			if set("plain-http") {
+				up.PlainHTTP = &plain
+			}
+			if set("ca-file") {
+				ca, err := readCA(caFile)
+				if err != nil {
+					return err
+				}
+				up.CABundle = &ca
+			}
+			if fields.any() {
+				if err := a.changeLogin(cmd, c, at, now, fields, &up); err != nil {
+					return err
+				}
+			}
+			r, err := client.Do(cmd.Context(), c, wire.UpdateRegistry, up)
+			if err != nil {
+				return err
+			}
+			return a.show(r, func(w io.Writer) {
+				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r))
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&up.Name, "name", "", "a new name")
+	f.StringVar(&up.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
+	f.StringVar(&connector, "connector", "", "another connector")
+	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
+	a.registryFlags(c, &disclosure, &caFile, &plain)
+	fields = a.addFieldFlags(c)
+	return c
+}
+
+// changeLogin reads the fields that were given, for the entry's own connector.
+func (a *app) changeLogin(cmd *cobra.Command, c *client.Client, at wire.OrganizationPath, now fairlead.Registry, fields *fieldFlags, up *wire.RegistryUpdate) error {
+	if now.Connector == "" {
+		return usage("registry %s has no connector whose login could be changed: give --connector NAME", now.Name)
+	}
+	d, err := client.Do(cmd.Context(), c, wire.DescribeConnector, wire.ConnectorPath{OrganizationPath: at, Connector: now.ConnectorName})
+	if err != nil {
+		return err
+	}
+	up.Public, up.Secrets, err = fields.changes(d.Connector)
+	return err
+}
+
+func (a *app) registryRemove() *cobra.Command {
+	var with bool
+	c := &cobra.Command{
+		Use: "remove NAME", Short: "Remove a registry", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, at, err := a.inOrg(cmd.Context())
+			if err != nil {
+				return err
+			}
+			path := wire.RegistryPath{OrganizationPath: at, Registry: fairlead.Name(args[0])}
+			if _, err := client.Do(cmd.Context(), c, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: path, WithConnector: with}); err != nil {
+				return err
+			}
+			a.done("Removed registry %s. Its images are pulled without a login from now on.", args[0])
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&with, "with-connector", false, "remove its connector too, if no other registry uses it")
+	return c
+}

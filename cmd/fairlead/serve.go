@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/seal"
+	"fairlead.dev/fairlead/internal/server"
+	"fairlead.dev/fairlead/wire"
+)
+
+// Where the server keeps what, if nothing else is said.
+const (
+	defaultData   = "fairlead-data"
+	defaultListen = "127.0.0.1:8480"
+	setupLinkFile = "setup-link"
+	keyFile       = "key.json"
+)
+
+// serveFlags are what `fairlead serve` is told.
+type serveFlags struct {
+	store          storeFlags
+	listen, public string
+	allowHosts     []string
+	hold           time.Duration
+	cert, key      string
+	logs           logFlags
+	noWorker       bool
+	worker         workFlags
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the control plane, with a worker inside", Args: cobra.NoArgs,
+		Long: `Run the control plane: the API, the pages, and a worker inside that performs runs on this
+machine (--no-worker leaves it out). State is kept in SQLite in the data directory, or in
+PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), f) },
+	}
+	fl := c.Flags()
+	f.store.add(c)
+	fl.StringVar(&f.listen, "listen", defaultListen, "address to answer at")
+	fl.StringVar(&f.public, "public-url", "", "URL at which people reach the server (default: of the address)")
+	fl.StringSliceVar(&f.allowHosts, "allow-host", nil, "host, host:port or CIDR that a registry may have although it is loopback or link-local (may be given often)")
+	fl.DurationVar(&f.hold, "hold", server.DefaultHold, "how long a worker that isn't heard of keeps its run")
+	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain, PEM")
+	fl.StringVar(&f.key, "tls-key", "", "file with the TLS certificate's key, PEM")
+	f.logs.add(c)
+	fl.BoolVar(&f.noWorker, "no-worker", false, "run no worker inside")
+	f.worker.add(c)
+	return c
+}
+
+func (a *app) serve(ctx context.Context, f serveFlags) error {
+	log, err := f.logs.logger(a.err)
+	if err != nil {
+		return err
+	}
+	hideMemory()
+	tlsConfig, err := f.tls()
+	if err != nil {
+		return err
+	}
+	listener, err := server.Listen(ctx, f.listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	public := f.publicURL(listener)
+	o := a.serverOptions(f.store)
+	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
+	s, err := server.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	offer, err := a.setUpLink(ctx, s, f.store.data, public)
+	if err != nil {
+		return err
+	}
+	a.hint("Fairlead %s is ready at %s", version(), public)
+	if !offer.IsZero() {
+		a.hint("Nobody has set it up yet. Open this link, which holds once, or run `fairlead setup --data %s`:\n  %s", f.store.data, offer.Reveal())
+	}
+	listeners := []net.Listener{listener}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	worker := make(chan struct{})
+	if f.noWorker {
+		close(worker)
+	} else {
+		pipe := server.NewPipe()
+		defer func() { _ = pipe.Close() }()
+		listeners = append(listeners, pipe)
+		go func() {
+			defer close(worker)
+			stop(a.workInside(ctx, s, pipe, f, log))
+		}()
+	}
+	err = s.Serve(ctx, listeners...)
+	<-worker
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// setUpLink gives the one-time link while nobody has set the server up, and leaves it
+// where `fairlead setup` on this machine finds it.
+func (a *app) setUpLink(ctx context.Context, s *server.Server, data, public string) (fairlead.Secret, error) {
+	file := filepath.Join(data, setupLinkFile)
+	token, err := s.Identity.NewSetUpLink(ctx)
+	if fairlead.CodeOf(err) == fairlead.CodeAlreadySetUp {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fairlead.Secret{}, err
+		}
+		return fairlead.Secret{}, nil
+	}
+	if err != nil {
+		return fairlead.Secret{}, err
+	}
+	link := wire.Link(public, "setup", token)
+	_ = os.Remove(file)
+	if err := os.WriteFile(file, append(slices.Clone(link.Reveal()), '\n'), 0o600); err != nil {
+		return fairlead.Secret{}, &fairlead.Error{Kind: fairlead.Unavailable, What: "leaving the set-up link in " + file, Why: reason(err)}
+	}
+	return link.Secret, nil
+}
+
+func (f serveFlags) tls() (*tls.Config, error) {
+	if f.cert == "" && f.key == "" {
+		return nil, nil //nolint:nilnil // No TLS was asked for.
+	}
+	if f.cert == "" || f.key == "" {
+		return nil, usage("--tls-cert and --tls-key belong together")
+	}
+	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if err != nil {
+		return nil, &fairlead.Error{Kind: fairlead.Invalid, What: "reading the TLS certificate", Why: err.Error(), Remedy: "give the chain and its key in PEM form"}
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
+}
+
+func (f serveFlags) publicURL(l net.Listener) string {
+	if f.public != "" {
+		return strings.TrimRight(f.public, "/")
+	}
+	scheme := "http"
+	if f.cert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// storeFlags name the state: database and keys.
+type storeFlags struct{ data, database, keyFile string }
+
+func (s *storeFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.data, "data", defaultData, "directory of all that is kept on this machine")
+	f.StringVar(&s.database, "database", "", "PostgreSQL database, postgres://... (default: SQLite in the data directory; FAIRLEAD_DATABASE)")
+	f.StringVar(&s.keyFile, "key-file", "", "file of the key-encryption keys (default: the systemd credential fairlead-key, or key.json in the data directory; FAIRLEAD_KEY_FILE)")
+}
+
+// serverOptions are those that every command on the state shares.
+func (a *app) serverOptions(s storeFlags) server.Options {
+	o := server.Options{
+		Data: s.data, Database: s.database, Now: a.now, Version: version(), Proxy: http.ProxyFromEnvironment,
+	}
+	if o.Database == "" {
+		o.Database = a.env("FAIRLEAD_DATABASE")
+	}
+	file, made := a.keyFile(s)
+	o.Keys = func() (*seal.Ring, error) { return seal.ReadKeyFile(file) }
+	if made {
+		o.MakeKeys = func() (*seal.Ring, error) { return seal.CreateKeyFile(file) }
+	}
+	return o
+}
+
+// keyFile is where the key-encryption keys are, and whether they may be made there:
+// not in a file that somebody else provides.
+func (a *app) keyFile(s storeFlags) (file string, own bool) {
+	if s.keyFile != "" {
+		return s.keyFile, true
+	}
+	if file := a.env("FAIRLEAD_KEY_FILE"); file != "" {
+		return file, true
+	}
+	// systemd.exec(5), LoadCredential=.
+	if dir := a.env("CREDENTIALS_DIRECTORY"); dir != "" {
+		if file := filepath.Join(dir, "fairlead-key"); exists(file) {
+			return file, false
+		}
+	}
+	return filepath.Join(s.data, keyFile), true
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// logFlags say how the log is written.
+type logFlags struct{ level, format string }
+
+func (l *logFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&l.level, "log-level", "info", "debug, info, warn or error")
+	c.Flags().StringVar(&l.format, "log-format", "text", "text or json")
+}
+
+func (l logFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.level)); err != nil {
+		return nil, usage("there is no log level %q: use debug, info, warn or error", l.level)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch l.format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	default:
+		return nil, usage("there is no log format %q: use text or json", l.format)
+	}
+}

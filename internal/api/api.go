@@ -1,0 +1,77 @@
+// Package api is the JSON door: it reads requests, finds out who asks, hands both to
+// the floor below, and writes what comes back. No rule lives here.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/runs"
+	"fairlead.dev/fairlead/internal/vault"
+)
+
+// Leases gives logins: the broker.
+type Leases interface {
+	Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error)
+	Refused(id string)
+}
+
+// Options are what the door opens to.
+type Options struct {
+	Identity  *identity.Identity
+	Control   *control.Control
+	Vault     *vault.Vault
+	Leases    Leases
+	Runs      *runs.Runs
+	Providers provider.Set
+	// Log is written to once for each request.
+	Log *slog.Logger
+	Now func() time.Time
+	// PublicURL is what links for people begin with, without a slash at its end.
+	PublicURL string
+	// Version is the build's, for the OpenAPI document.
+	Version string
+	// Ready says why the server can't work just now, nil if it can.
+	Ready func(ctx context.Context) error
+}
+
+// API is the door. It is an http.Handler.
+type API struct {
+	Options
+	mux     *http.ServeMux
+	schemas huma.Registry
+	doc     *huma.OpenAPI
+	json    []byte // the OpenAPI document
+}
+
+// New builds the door's routes and their document.
+func New(o Options) (*API, error) {
+	a := &API{Options: o, mux: http.NewServeMux(), schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
+	a.doc = a.newDocument()
+	a.routes()
+	return a, a.finishDocument()
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// Document is the OpenAPI document of the routes.
+func (a *API) Document() *huma.OpenAPI { return a.doc }
+
+func (a *API) routes() {
+	a.identityRoutes()
+	a.organizationRoutes()
+	a.registryRoutes()
+	a.projectRoutes()
+	a.runRoutes()
+	a.workRoutes()
+	a.plainRoutes()
+}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/wire"
+)
+
+func (a *API) registryRoutes() {
+	serve(a, wire.ListProviders, func(_ context.Context, who fairlead.Caller, _ wire.None) (wire.Providers, error) {
+		return wire.Providers{Providers: a.Providers.Infos()}, nil
+	})
+	a.connectorRoutes()
+	serve(a, wire.ListRegistries, func(ctx context.Context, who fairlead.Caller, in wire.OrganizationPath) (wire.Registries, error) {
+		list, err := a.Control.Registries(ctx, who, in.Organization)
+		return wire.Registries{Registries: filled(list)}, err
+	})
+	serve(a, wire.AddRegistry, a.addRegistry)
+	serve(a, wire.ShowRegistry, func(ctx context.Context, who fairlead.Caller, in wire.RegistryPath) (fairlead.Registry, error) {
+		_, r, err := a.Control.Registry(ctx, who, in.Organization, in.Registry, fairlead.RegistryRead)
+		return r, err
+	})
+	serve(a, wire.UpdateRegistry, a.updateRegistry)
+	serve(a, wire.RemoveRegistry, func(ctx context.Context, who fairlead.Caller, in wire.RegistryRemoval) (wire.None, error) {
+		return wire.None{}, a.Control.RemoveRegistry(ctx, who, in.Organization, in.Registry, in.WithConnector)
+	})
+}
+
+func (a *API) connectorRoutes() {
+	serve(a, wire.ListConnectors, func(ctx context.Context, who fairlead.Caller, in wire.OrganizationPath) (wire.Connectors, error) {
+		list, err := a.Control.Connectors(ctx, who, in.Organization)
+		return wire.Connectors{Connectors: filled(list)}, err
+	})
+	serve(a, wire.RegisterConnector, a.registerConnector)
+	serve(a, wire.DescribeConnector, func(ctx context.Context, who fairlead.Caller, in wire.ConnectorPath) (wire.ConnectorDetail, error) {
+		c, usedBy, err := a.Control.Connector(ctx, who, in.Organization, in.Connector)
+		return wire.ConnectorDetail{Connector: c, UsedBy: filled(usedBy)}, err
+	})
+	serve(a, wire.UpdateConnector, a.updateConnector)
+	serve(a, wire.DeleteConnector, func(ctx context.Context, who fairlead.Caller, in wire.ConnectorPath) (wire.None, error) {
+		o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorDelete)
+		if err != nil {
+			return wire.None{}, err
+		}
+		return wire.None{}, a.Vault.Delete(ctx, who, o.ID, in.Connector)
+	})
+}
+
+func (a *API) registerConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorRequest) (fairlead.Connector, error) {
+	o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorRegister)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	name, err := fairlead.ParseName("name", in.Name)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	d := draft(in.ConnectorFields)
+	d.Name = name
+	return a.Vault.Register(ctx, who, o.ID, d)
+}
+
+func (a *API) updateConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorUpdate) (fairlead.Connector, error) {
+	o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorUpdate)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	name, err := optionalName(in.Name)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	return a.Vault.Update(ctx, who, o.ID, in.Connector, provider.Change{
+		Name: name, Method: in.Method, Given: given(in.Public, in.Secrets), Expires: in.Expires, Version: in.Version,
+	})
+}
+
+func (a *API) addRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryRequest) (fairlead.Registry, error) {
+	name, err := fairlead.ParseName("name", in.Name)
+	if err != nil {
+		return fairlead.Registry{}, err
+	}
+	d := control.RegistryDraft{
+		Name: name, Pattern: in.Pattern, Connector: fairlead.Name(in.Connector), Disclosure: in.Disclosure,
+		PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
+	}
+	if in.NewConnector != nil {
+		c := draft(*in.NewConnector)
+		d.NewConnector = &c
+	}
+	return a.Control.AddRegistry(ctx, who, in.Organization, d)
+}
+
+func (a *API) updateRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryUpdate) (fairlead.Registry, error) {
+	name, err := optionalName(in.Name)
+	if err != nil {
+		return fairlead.Registry{}, err
+	}
+	ch := control.RegistryChange{
+		Name: name, Pattern: in.Pattern, Disclosure: in.Disclosure, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
+		Given: given(in.Public, in.Secrets), Version: in.Version,
+	}
+	if in.Connector != nil {
+		other := fairlead.Name(*in.Connector)
+		ch.Connector = &other
+	}
+	return a.Control.UpdateRegistry(ctx, who, in.Organization, in.Registry, ch)
+}
+
+func draft(f wire.ConnectorFields) provider.Draft {
+	return provider.Draft{Family: f.Family, Method: f.Method, Given: given(f.Public, f.Secrets), Expires: f.Expires}
+}
+
+func given(public map[string]string, secrets map[string]wire.Clear) provider.Given {
+	g := provider.Given{Public: public}
+	for name, value := range secrets {
+		if g.Secret == nil {
+			g.Secret = map[string]fairlead.Secret{}
+		}
+		g.Secret[name] = value.Secret
+	}
+	return g
+}
+
+func optionalName(s string) (fairlead.Name, error) {
+	if s == "" {
+		return "", nil
+	}
+	return fairlead.ParseName("name", s)
+}

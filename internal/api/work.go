@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/runs"
+	"fairlead.dev/fairlead/ref"
+	"fairlead.dev/fairlead/wire"
+)
+
+func (a *API) workRoutes() {
+	serve(a, wire.Claim, a.claim)
+	serve(a, wire.Renew, func(ctx context.Context, who fairlead.Caller, in wire.RenewRequest) (wire.Renewed, error) {
+		if in.Release {
+			return wire.Renewed{}, a.Runs.Release(ctx, who, in.Run, in.Fence)
+		}
+		hold, stop, err := a.Runs.Renew(ctx, who, in.Run, in.Fence, in.Progress)
+		return wire.Renewed{Hold: wire.Milliseconds(hold.Milliseconds()), Stop: stop}, err
+	})
+	serve(a, wire.AppendLog, func(ctx context.Context, who fairlead.Caller, in wire.LogLines) (wire.None, error) {
+		return wire.None{}, a.Runs.AppendLog(ctx, who, in.Run, in.Fence, in.Lines)
+	})
+	serve(a, wire.LeaseHeld, func(ctx context.Context, who fairlead.Caller, in wire.HeldLeaseRequest) (wire.Lease, error) {
+		l, err := a.Runs.Lease(ctx, who, in.Run, in.Fence, ref.Resource{Host: in.Host, Repository: in.Repository}, in.Refused)
+		return wire.FromLease(l), err
+	})
+	serve(a, wire.Begin, func(ctx context.Context, who fairlead.Caller, in wire.BegunRequest) (wire.None, error) {
+		return wire.None{}, a.Runs.Begin(ctx, who, in.Run, in.Fence, in.Pulled)
+	})
+	serve(a, wire.End, func(ctx context.Context, who fairlead.Caller, in wire.EndRequest) (wire.None, error) {
+		return wire.None{}, a.Runs.End(ctx, who, in.Run, in.Fence, runs.Ending{
+			ExitCode: in.ExitCode, Failure: in.Failure, Pulled: in.Pulled, Stopped: in.Stopped,
+		})
+	})
+	stream(a, wire.GetHeldArchive, func(ctx context.Context, x *exchange, in wire.HeldPath) error {
+		body, err := a.Runs.Archive(ctx, x.who, in.Run, in.Fence)
+		if err != nil {
+			return err
+		}
+		size, err := body.Seek(0, io.SeekEnd)
+		if err == nil {
+			_, err = body.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			_ = body.Close()
+			return fairlead.AsError("measuring archive", err)
+		}
+		return x.send(body, size)
+	})
+	stream(a, wire.PutOutput, func(ctx context.Context, x *exchange, in wire.HeldOutputPath) error {
+		o := fairlead.Output{Name: in.Name, Digest: in.Digest, Size: in.Size}
+		if err := a.Runs.PutOutput(ctx, x.who, in.Run, in.Fence, o, x.r.Body); err != nil {
+			return err
+		}
+		x.w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+}
+
+func (a *API) claim(ctx context.Context, who fairlead.Caller, in wire.ClaimRequest) (wire.Assignment, error) {
+	got, ok, err := a.Runs.Claim(ctx, who, fairlead.Worker{Engine: in.Engine, Platform: in.Platform, Version: in.Version}, wire.Waits(in.Wait))
+	if err != nil || !ok {
+		return wire.Assignment{}, err
+	}
+	return wire.Assignment{
+		Run: &got.Run, Project: got.Project.FullName(), Hold: wire.Milliseconds(got.Hold.Milliseconds()), NextLine: got.NextLine,
+	}, nil
+}

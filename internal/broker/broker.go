@@ -1,0 +1,146 @@
+// Package broker answers with which login a caller may reach a resource: it chooses
+// the registry entry, has the vault open its connector, asks the provider for a login,
+// narrows it as far as the registry allows, and remembers the lease.
+package broker
+
+import (
+	"context"
+	"time"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/oci"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/ref"
+)
+
+// Opener opens connectors: the vault.
+type Opener interface {
+	Open(ctx context.Context, a fairlead.Asker, c fairlead.Connector, s fairlead.Scope) (provider.Opened, error)
+}
+
+// Trader narrows logins at registries' token endpoints: the OCI client.
+type Trader interface {
+	Trade(ctx context.Context, ep oci.Endpoint, login oci.Login, s fairlead.Scope) (oci.Bearer, error)
+}
+
+// Broker hands out leases. It is safe for concurrent use.
+type Broker struct {
+	store     fairlead.Store
+	providers provider.Set
+	vault     Opener
+	trader    Trader
+	now       func() time.Time
+
+	entries *entries
+	leases  *cache
+}
+
+// New makes a broker.
+func New(store fairlead.Store, providers provider.Set, vault Opener, trader Trader, now func() time.Time) *Broker {
+	return &Broker{
+		store: store, providers: providers, vault: vault, trader: trader, now: now,
+		entries: newEntries(store), leases: newCache(now),
+	}
+}
+
+// image is what the scope's resource is matched as.
+func image(a fairlead.Asker, r ref.Resource) ref.Image {
+	if a.Image.Resource == r {
+		return a.Image
+	}
+	return ref.Image{Resource: r, Tag: "latest"}
+}
+
+// asking tells askers apart in the record of who was handed what.
+func asking(a fairlead.Asker) string {
+	return string(a.Who.Kind) + "/" + a.Who.ID + "/" + string(a.Project.ID) + "/" + string(a.Run)
+}
+
+// Lease gives an asker a login for the scope: see [fairlead.Keychain] for the errors.
+// The login is the broker's: the same for all who may have it.
+func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error) {
+	if s.Resource.Host == "" || s.Resource.Repository == "" {
+		return fairlead.Lease{}, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "image", What: "leasing a login", Why: "it was asked for without a repository",
+			Remedy: "name an image, such as registry.example.com/team/train",
+		}
+	}
+	if s.Verb != fairlead.Pull {
+		return fairlead.Lease{}, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a lease is for pulling",
+			Remedy: "ask for verb pull",
+		}
+	}
+	if err := a.May(); err != nil {
+		return fairlead.Lease{}, err
+	}
+	if a.Project.Personal() {
+		return b.personal(ctx, a, s)
+	}
+	table, err := b.entries.of(ctx, a.Project.Organization)
+	if err != nil {
+		return fairlead.Lease{}, err
+	}
+	e, ok := table.find(image(a, s.Resource))
+	if !ok {
+		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: table.uncovered(s.Resource)}, nil
+	}
+	if e.Connector == "" {
+		return anonymous(s, e), nil
+	}
+	return b.opened(ctx, a, s, e)
+}
+
+// Refused drops a lease that the registry didn't take before its time, so that the
+// next one is fresh.
+func (b *Broker) Refused(id string) { b.leases.drop(id) }
+
+// opened gives the remembered lease of an entry with a connector, or makes one.
+func (b *Broker) opened(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e *entry) (fairlead.Lease, error) {
+	if e.connector.Expired(b.now()) {
+		return fairlead.Lease{}, expired(e)
+	}
+	slot, err := b.leases.get(ctx, keyOf(s, e), func(ctx context.Context) (fairlead.Lease, error) {
+		return b.mint(ctx, a, s, e)
+	})
+	if err != nil {
+		return fairlead.Lease{}, err
+	}
+	return slot.lease, b.record(ctx, a, s, slot)
+}
+
+// record writes the event of an asker's being handed a lease, the first time that it
+// is: to be given the same one again tells nothing new.
+func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope, slot *slot) error {
+	return slot.once(asking(a), func() error {
+		return b.store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
+			l := slot.lease
+			ev := a.Who.Event(fairlead.LeasePull, a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
+				With("for", s.Resource.Host+"/"+s.Resource.Repository).With("verb", string(s.Verb)).
+				With("kind", string(l.Kind)).With("connector", string(l.ConnectorName)).With("lease", l.ID)
+			if !l.Expires.IsZero() {
+				ev = ev.With("expires", l.Expires.UTC().Format(time.RFC3339))
+			}
+			if a.Run != "" {
+				ev = ev.With("run", string(a.Run))
+			}
+			ev.Project = a.Project.ID
+			return ev, nil
+		})
+	})
+}
+
+// anonymous is the lease of an entry without a connector.
+func anonymous(s fairlead.Scope, e *entry) fairlead.Lease {
+	l := e.lease(s)
+	l.Kind = fairlead.Anonymous
+	return l
+}
+
+func expired(e *entry) error {
+	return &fairlead.Error{
+		Kind: fairlead.Denied, Code: fairlead.CodeConnectorExpired, What: "opening connector " + string(e.connector.Name),
+		Why:    "it expired at " + e.connector.Expires.UTC().Format("2006-01-02 15:04 MST"),
+		Remedy: "an administrator renews it: `fairlead connector update " + string(e.connector.Name) + "` with the new secret and --expires",
+	}
+}

@@ -1,0 +1,258 @@
+package control
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/pattern"
+)
+
+// RegistryDraft is a registry entry that is to be.
+type RegistryDraft struct {
+	Name    fairlead.Name
+	Pattern string
+	// Connector names one that is there; NewConnector makes one with the entry, of the
+	// entry's name and, unless it says otherwise, of the family that owns the host.
+	// Neither: the entry is anonymous.
+	Connector    fairlead.Name
+	NewConnector *provider.Draft
+	Disclosure   fairlead.Disclosure // "" is scoped
+	PlainHTTP    bool
+	CABundle     string
+}
+
+// RegistryChange is what is to be different; what isn't set stays.
+type RegistryChange struct {
+	Name       fairlead.Name
+	Pattern    string
+	Connector  *fairlead.Name // empty makes the entry anonymous
+	Disclosure fairlead.Disclosure
+	PlainHTTP  *bool
+	CABundle   *string
+	// Given changes the entry's connector in the same act.
+	Given   provider.Given
+	Version int64 // 0 takes any
+}
+
+// Registries lists an organization's entries, by name.
+func (c *Control) Registries(ctx context.Context, who fairlead.Caller, org fairlead.Name) ([]fairlead.Registry, error) {
+	o, err := c.Organization(ctx, who, org, fairlead.RegistryRead)
+	if err != nil {
+		return nil, err
+	}
+	return c.store.RegistriesOf(ctx, o.ID)
+}
+
+// Registry shows one entry.
+func (c *Control) Registry(
+	ctx context.Context, who fairlead.Caller, org, name fairlead.Name, a fairlead.Action,
+) (fairlead.Organization, fairlead.Registry, error) {
+	o, err := c.Organization(ctx, who, org, a)
+	if err != nil {
+		return o, fairlead.Registry{}, err
+	}
+	r, err := c.store.RegistryByName(ctx, o.ID, name)
+	if fairlead.KindOf(err) == fairlead.NotFound {
+		err = missing("registry", name, a)
+	}
+	return o, r, err
+}
+
+// AddRegistry adds an entry, with a connector of its own in the same write if the
+// draft has one. [fairlead.Invalid] with the field, [fairlead.Conflict] for a name or
+// pattern that the organization has already.
+func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fairlead.Name, d RegistryDraft) (fairlead.Registry, error) {
+	none := func(err error) (fairlead.Registry, error) { return fairlead.Registry{}, err }
+	o, err := c.Organization(ctx, who, org, fairlead.RegistryAdd)
+	if err != nil {
+		return none(err)
+	}
+	r, err := c.newRegistry(o.ID, d)
+	if err != nil {
+		return none(err)
+	}
+	var connector fairlead.Connector
+	switch {
+	case d.Connector != "" && d.NewConnector != nil:
+		return none(&fairlead.Error{
+			Kind: fairlead.Invalid, Field: "connector", What: "adding registry", Why: "it names a connector and describes a new one", Remedy: "give one of the two",
+		})
+	case d.Connector != "":
+		connector, err = c.connector(ctx, o, d.Connector)
+	case d.NewConnector != nil:
+		connector, err = c.draftConnector(ctx, who, o, r, d.NewConnector)
+	}
+	if err != nil {
+		return none(err)
+	}
+	r.Connector, r.ConnectorName = connector.ID, connector.Name
+	if err := c.fits(r, connector); err != nil {
+		return none(err)
+	}
+	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		if d.NewConnector != nil {
+			if err := c.vault.Add(ctx, w, connector, d.NewConnector.Given); err != nil {
+				return fairlead.Event{}, err
+			}
+		}
+		return registryEvent(who, fairlead.RegistryAdd, r), w.AddRegistry(ctx, r)
+	})
+	if err != nil {
+		return none(err)
+	}
+	r.Version++
+	return r, nil
+}
+
+func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fairlead.Registry, error) {
+	p, err := parsePattern(d.Pattern)
+	if err != nil {
+		return fairlead.Registry{}, err
+	}
+	id, err := newID()
+	if err != nil {
+		return fairlead.Registry{}, err
+	}
+	if d.Disclosure == "" {
+		d.Disclosure = fairlead.Scoped
+	}
+	now := c.now()
+	return fairlead.Registry{
+		ID: fairlead.RegistryID(id), Organization: org, Name: d.Name, Pattern: p, Disclosure: d.Disclosure,
+		PlainHTTP: d.PlainHTTP, CABundle: d.CABundle, Created: now, Updated: now,
+	}, nil
+}
+
+// draftConnector fills in what the entry tells of its new connector.
+func (c *Control) draftConnector(
+	ctx context.Context, who fairlead.Caller, o fairlead.Organization, r fairlead.Registry, d *provider.Draft,
+) (fairlead.Connector, error) {
+	if err := who.May(fairlead.ConnectorRegister, fairlead.Place{Organization: o.ID}); err != nil {
+		return fairlead.Connector{}, err
+	}
+	if d.Name == "" {
+		d.Name = r.Name
+	}
+	if d.Family == "" {
+		d.Family = c.providers.Owner(r.Pattern.Host())
+	}
+	if err := c.bind(r, d); err != nil {
+		return fairlead.Connector{}, err
+	}
+	if _, err := c.store.ConnectorByName(ctx, o.ID, d.Name); err == nil {
+		return fairlead.Connector{}, &fairlead.Error{
+			Kind: fairlead.Conflict, Field: "name", What: "adding registry", Why: fmt.Sprintf("there is a connector %s already", d.Name),
+			Remedy: fmt.Sprintf("use it with --connector %s, or choose another name", d.Name),
+		}
+	}
+	return c.vault.Prepare(o.ID, *d)
+}
+
+// bind gives a field that says where the secrets may go the entry's own host.
+func (c *Control) bind(r fairlead.Registry, d *provider.Draft) error {
+	p, err := c.providers.Family(d.Family)
+	if err != nil {
+		return err
+	}
+	m, err := provider.MethodOf(p.Info(), d.Method)
+	if err != nil {
+		return err
+	}
+	d.Method = m.Name
+	for _, f := range m.Fields {
+		if f.Binds && d.Given.Public[f.Name] == "" {
+			public := map[string]string{f.Name: r.Pattern.Host()}
+			for k, v := range d.Given.Public {
+				public[k] = v
+			}
+			public[f.Name] = r.Pattern.Host()
+			d.Given.Public = public
+		}
+	}
+	return nil
+}
+
+// fits checks what an entry says of its host and its connector.
+func (c *Control) fits(r fairlead.Registry, connector fairlead.Connector) error {
+	invalid := func(field, why, remedy string) error {
+		return &fairlead.Error{Kind: fairlead.Invalid, Field: field, What: "saving registry " + string(r.Name), Why: why, Remedy: remedy}
+	}
+	switch {
+	case r.PlainHTTP && !r.Pattern.HostIsLiteral():
+		return invalid("plain_http", "plain http is allowed for one host, and "+r.Pattern.Host()+" names many", "write the host without *")
+	case r.Disclosure != fairlead.Scoped && r.Disclosure != fairlead.StoredSecret:
+		return invalid("disclosure", "there is no disclosure "+fairlead.Clip(string(r.Disclosure)), "use scoped or secret")
+	case r.CABundle != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(r.CABundle)):
+		return invalid("ca_bundle", "there is no PEM certificate in it", "give the CA's certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+	case connector.ID == "":
+		return nil
+	}
+	p, err := c.providers.Family(connector.Family)
+	if err != nil {
+		return err
+	}
+	if owner := c.providers.Owner(r.Pattern.Host()); owner != connector.Family && owner != "docker" {
+		return invalid("connector", fmt.Sprintf("%s is of family %s, and connector %s of %s", r.Pattern.Host(), owner, connector.Name, connector.Family),
+			"use a connector of family "+string(owner))
+	}
+	return p.Accepts(connector, r.Pattern.Host())
+}
+
+func (c *Control) connector(ctx context.Context, o fairlead.Organization, name fairlead.Name) (fairlead.Connector, error) {
+	found, err := c.store.ConnectorByName(ctx, o.ID, name)
+	if fairlead.KindOf(err) == fairlead.NotFound {
+		return found, missing("connector", name, fairlead.ConnectorRead)
+	}
+	return found, err
+}
+
+// RemoveRegistry removes an entry; withConnector removes its connector too, if no
+// other entry uses it ([fairlead.Conflict], CodeInUse).
+func (c *Control) RemoveRegistry(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, withConnector bool) error {
+	o, r, err := c.Registry(ctx, who, org, name, fairlead.RegistryRemove)
+	if err != nil {
+		return err
+	}
+	if withConnector {
+		if err := who.May(fairlead.ConnectorDelete, fairlead.Place{Organization: o.ID}); err != nil {
+			return err
+		}
+	}
+	return c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		ev := registryEvent(who, fairlead.RegistryRemove, r)
+		if err := w.RemoveRegistry(ctx, o.ID, r.ID); err != nil {
+			return ev, err
+		}
+		if withConnector && r.Connector != "" {
+			return ev.With("with_connector", string(r.ConnectorName)), w.RemoveConnector(ctx, o.ID, r.Connector)
+		}
+		return ev, nil
+	})
+}
+
+func registryEvent(who fairlead.Caller, a fairlead.Action, r fairlead.Registry) fairlead.Event {
+	ev := who.Event(a, fairlead.Place{Organization: r.Organization}, fairlead.Object{Kind: "registry", ID: string(r.ID), Name: string(r.Name)}).
+		With("pattern", r.Pattern.String())
+	if r.Connector != "" {
+		ev = ev.With("connector", string(r.ConnectorName))
+	}
+	if r.Disclosure != fairlead.Scoped {
+		ev = ev.With("disclosure", string(r.Disclosure))
+	}
+	if r.PlainHTTP {
+		ev = ev.With("plain_http", "true")
+	}
+	return ev
+}
+
+// parsePattern reads a pattern as an input of the house.
+func parsePattern(s string) (pattern.Pattern, error) {
+	p, err := pattern.Parse(s)
+	if err != nil {
+		return pattern.Pattern{}, fairlead.Misread("pattern", err)
+	}
+	return p, nil
+}

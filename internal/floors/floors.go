@@ -1,0 +1,89 @@
+// Package floors holds the plan of the house: which package stands on which floor. A
+// package imports only floors below its own, never sideways, never up. The test beside
+// it walks the imports and enforces it.
+package floors
+
+import "strings"
+
+// Module is the path that every package begins with.
+const Module = "fairlead.dev/fairlead"
+
+// Plan gives the floor of each package, by its path below the module; "" is the module
+// root. A path that ends in /... is for all packages below it, which may import the
+// package that they are below of.
+func Plan() map[string]int {
+	return map[string]int{
+		"ref":     0, // image names
+		"pattern": 1, // match patterns
+		"":        2, // the dictionary
+
+		"wire":              3, // what is spoken with our clients
+		"internal/oci":      3, // what is spoken with registries
+		"internal/sqlstore": 3, // what the two stores have in common
+
+		"client":                4,
+		"internal/seal":         4,
+		"internal/sqlite":       4,
+		"internal/postgres":     4,
+		"internal/blob":         4,
+		"internal/provider":     4,
+		"internal/provider/...": 4,
+		"internal/identity":     4,
+		"internal/stepfile":     4,
+		"internal/engine":       4,
+		"internal/engine/...":   4,
+		"internal/leash":        4,
+
+		"internal/vault":   5,
+		"internal/broker":  5,
+		"internal/control": 5,
+		"internal/runs":    5,
+		"internal/worker":  5,
+
+		"internal/api": 6,
+		"internal/web": 6,
+
+		"internal/server": 7,
+
+		"cmd/fairlead": 8,
+	}
+}
+
+// TestRooms are packages that only tests and the demonstration import; they may import
+// any package of the house.
+func TestRooms() []string {
+	return []string{"internal/conform", "internal/pyimage", "internal/dockertest", "internal/registrytest", "internal/pgtest", "fairleadtest", "internal/demo", "internal/floors", "internal/e2e"}
+}
+
+// Floor gives the floor of a package by its path below the module, false if the plan
+// doesn't have it.
+func Floor(path string) (int, bool) {
+	plan := Plan()
+	if floor, ok := plan[path]; ok {
+		return floor, true
+	}
+	for dir := path; strings.Contains(dir, "/"); {
+		dir = dir[:strings.LastIndexByte(dir, '/')]
+		if floor, ok := plan[dir+"/..."]; ok {
+			return floor, true
+		}
+	}
+	return 0, false
+}
+
+// Allowed reports whether one package of the house may import another.
+func Allowed(from, to string) bool {
+	if below(from, to) {
+		return true
+	}
+	a, okFrom := Floor(from)
+	b, okTo := Floor(to)
+	return okFrom && okTo && b < a
+}
+
+// below reports whether from is below the package to and on its floor: a family below
+// internal/provider, an engine below internal/engine.
+func below(from, to string) bool {
+	_, family := Plan()[to+"/..."]
+	return family && strings.HasPrefix(from, to+"/")
+}

@@ -1,0 +1,49 @@
+// Package server puts a control plane together: store, keys, the floor of services,
+// and the doors, from one set of options. It is where neighbours are introduced to
+// each other; no rule lives here.
+package server
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/seal"
+)
+
+// Options say what a control plane is made of.
+type Options struct {
+	// Data is the directory of all that is kept on this machine.
+	Data string
+	// Database is the URL of a PostgreSQL database (postgres://...); "" is SQLite in
+	// Data.
+	Database string
+	// Keys reads the key-encryption keys; MakeKeys makes them where there are none
+	// yet, and is only called while nothing is sealed. MakeKeys may be nil.
+	Keys     func() (*seal.Ring, error)
+	MakeKeys func() (*seal.Ring, error)
+	// PublicURL is what links for people begin with, without a slash at its end.
+	PublicURL string
+	// AllowHosts are hosts, host:port pairs and CIDRs that registries may have
+	// although they are loopback, link-local or metadata addresses.
+	AllowHosts []string
+	// Proxy says through which proxy a request to a registry goes, if any.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Hold is how long a worker holds a run without renewing it.
+	Hold    time.Duration
+	Now     func() time.Time
+	Log     *slog.Logger
+	Version string
+	// TLS is for the listener; nil is plain http.
+	TLS *tls.Config
+	// Between gives what stands between the services and their store; nil is nothing. It
+	// is for tests.
+	Between func(fairlead.Store) fairlead.Store
+}
+
+// DefaultHold is how long a worker holds a run without renewing it, if nothing else is
+// said: long enough for a server's restart.
+const DefaultHold = 30 * time.Second

@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/api"
+	"fairlead.dev/fairlead/internal/blob"
+	"fairlead.dev/fairlead/internal/broker"
+	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/oci"
+	"fairlead.dev/fairlead/internal/postgres"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/provider/docker"
+	"fairlead.dev/fairlead/internal/provider/dockerhub"
+	"fairlead.dev/fairlead/internal/runs"
+	"fairlead.dev/fairlead/internal/seal"
+	"fairlead.dev/fairlead/internal/sqlite"
+	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/web"
+)
+
+// Server is a control plane. It is an http.Handler: the doors.
+type Server struct {
+	Store    fairlead.Store
+	Identity *identity.Identity
+	Control  *control.Control
+	Vault    *vault.Vault
+	Runs     *runs.Runs
+
+	opts    Options
+	handler http.Handler
+	lock    *os.File
+}
+
+// Providers are the families that there are.
+func Providers() provider.Set { return provider.Set{docker.Provider{}, dockerhub.Provider{}} }
+
+// Open makes a control plane ready. What it opened is closed by [Server.Close], and on
+// an error before it returns.
+func Open(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Hold == 0 {
+		o.Hold = DefaultHold
+	}
+	s := &Server{opts: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return nil, &fairlead.Error{Kind: fairlead.Unavailable, What: "making data directory " + o.Data, Why: reason(err), Remedy: "name another with --data"}
+	}
+	if s.lock, err = lockDir(o.Data); err != nil {
+		return nil, err
+	}
+	if s.Store, err = OpenStore(ctx, o); err != nil {
+		return nil, err
+	}
+	if o.Between != nil {
+		s.Store = o.Between(s.Store)
+	}
+	ring, err := keys(ctx, s.Store, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.assemble(ctx, ring)
+}
+
+// OpenStore opens the database that the options name.
+func OpenStore(ctx context.Context, o Options) (fairlead.Store, error) {
+	switch {
+	case o.Database == "":
+		return sqlite.Open(ctx, filepath.Join(o.Data, "fairlead.db"), sqlite.Options{Now: o.Now})
+	case strings.HasPrefix(o.Database, "postgres://"), strings.HasPrefix(o.Database, "postgresql://"):
+		return postgres.Open(ctx, o.Database, postgres.Options{Now: o.Now})
+	default:
+		return nil, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "database", What: "opening store", Why: "the database's URL is none that Fairlead knows",
+			Remedy: "give --database postgres://USER@HOST/NAME, or leave it out for SQLite in the data directory",
+		}
+	}
+}
+
+// keys reads the key-encryption keys, and makes them at the first start: never while
+// something is sealed with keys that aren't there.
+func keys(ctx context.Context, store fairlead.Store, o Options) (*vault.Ring, error) {
+	ring, err := vault.NewRing(o.Keys)
+	if fairlead.KindOf(err) != fairlead.NotFound || o.MakeKeys == nil {
+		return ring, err
+	}
+	sealed, listErr := store.AllWrappedKeys(ctx)
+	if listErr != nil {
+		return nil, listErr
+	}
+	if len(sealed) > 0 {
+		return nil, err
+	}
+	made, err := o.MakeKeys()
+	if err != nil {
+		return nil, err
+	}
+	return vault.NewRing(func() (*seal.Ring, error) {
+		if made != nil {
+			first := made
+			made = nil
+			return first, nil
+		}
+		return o.Keys()
+	})
+}
+
+func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
+	o, providers := s.opts, Providers()
+	blobs, err := blob.NewDisk(filepath.Join(o.Data, "blobs"), o.Now)
+	if err != nil {
+		return err
+	}
+	if s.Identity, err = identity.New(s.Store, o.Now); err != nil {
+		return err
+	}
+	s.Vault = vault.New(s.Store, providers, ring, o.Now)
+	if err := s.Vault.Check(ctx); err != nil {
+		return err
+	}
+	registries, err := oci.New(oci.Options{Egress: oci.Egress{Allow: o.AllowHosts}, Proxy: o.Proxy, Now: o.Now, UserAgent: UserAgent(o.Version)})
+	if err != nil {
+		return err
+	}
+	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
+	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
+	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
+	door, err := api.New(api.Options{
+		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
+		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
+	})
+	if err != nil {
+		return err
+	}
+	pages, err := web.New(web.Options{SetUp: s.Control, Join: s.Identity, Document: door.Document(), PublicURL: o.PublicURL, Version: o.Version})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json"} {
+		mux.Handle(path, door)
+	}
+	s.handler = mux
+	return nil
+}
+
+// UserAgent is how Fairlead names itself to registries.
+func UserAgent(version string) string { return fmt.Sprintf("fairlead/%s", version) }
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Close closes the store and lets another process have the data directory.
+func (s *Server) Close() error {
+	var err error
+	if s.Store != nil {
+		err = s.Store.Close()
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}

@@ -1,0 +1,214 @@
+// Package vault is the gate in front of the secrets: it authorises who asks, records
+// the event, and only then seals or opens a connector's secret fields. It is the only
+// user of seal. If the event can't be written, the act doesn't happen.
+package vault
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/provider"
+)
+
+// Vault keeps connectors.
+type Vault struct {
+	store     fairlead.Store
+	providers provider.Set
+	ring      *Ring
+	now       func() time.Time
+}
+
+// New makes a vault over a store. The providers say which fields a connector has.
+func New(store fairlead.Store, providers provider.Set, ring *Ring, now func() time.Time) *Vault {
+	return &Vault{store: store, providers: providers, ring: ring, now: now}
+}
+
+// Register makes a connector: [fairlead.Invalid] with the field, [fairlead.Denied],
+// [fairlead.Conflict] for a name that is taken.
+func (v *Vault) Register(
+	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, d provider.Draft,
+) (fairlead.Connector, error) {
+	at := fairlead.Place{Organization: org}
+	if err := who.May(fairlead.ConnectorRegister, at); err != nil {
+		return fairlead.Connector{}, err
+	}
+	c, err := v.Prepare(org, d)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		return who.Event(fairlead.ConnectorRegister, at, object(c)).
+			With("family", string(c.Family)).With("method", c.Method), v.Add(ctx, w, c, d.Given)
+	})
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	c.Version++
+	return c, nil
+}
+
+// Prepare checks a draft and gives the connector that it would become, which has no
+// version yet. It asks for no right and writes nothing: whoever stores it, with
+// [Vault.Add] in a write of their own, has asked.
+func (v *Vault) Prepare(org fairlead.OrganizationID, d provider.Draft) (fairlead.Connector, error) {
+	p, err := v.providers.Family(d.Family)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	m, err := provider.MethodOf(p.Info(), d.Method)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	d.Given.Public = withoutEmpty(d.Given.Public)
+	if err := provider.Check(m, d.Given); err != nil {
+		return fairlead.Connector{}, err
+	}
+	if err := p.Check(m.Name, d.Given.Public); err != nil {
+		return fairlead.Connector{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fairlead.Connector{}, fairlead.AsError("naming connector", err)
+	}
+	now := v.now()
+	return fairlead.Connector{
+		ID: fairlead.ConnectorID(id.String()), Organization: org, Name: d.Name, Family: d.Family, Method: m.Name,
+		Public: d.Given.Public, Secrets: secretNames(d.Given.Secret), Expires: d.Expires,
+		Created: now, Updated: now,
+	}, nil
+}
+
+// Add seals the secrets of a prepared connector and stores both, which makes it the
+// connector's version 1.
+func (v *Vault) Add(ctx context.Context, w fairlead.Writer, c fairlead.Connector, g provider.Given) error {
+	keys, err := v.lockedKeys(ctx, w, c.Organization)
+	if err != nil {
+		return err
+	}
+	stored := c
+	stored.Version++
+	sealed, err := sealAll(keys, stored, g.Secret)
+	if err != nil {
+		return err
+	}
+	return w.AddConnector(ctx, c, sealed)
+}
+
+// Update changes a connector. Secret fields that aren't given are kept as they are.
+func (v *Vault) Update(
+	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change,
+) (fairlead.Connector, error) {
+	at := fairlead.Place{Organization: org}
+	if err := who.May(fairlead.ConnectorUpdate, at); err != nil {
+		return fairlead.Connector{}, err
+	}
+	old, err := v.store.ConnectorByName(ctx, org, name)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	c, err := v.Revise(old, ch)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		return who.Event(fairlead.ConnectorUpdate, at, object(c)), v.Replace(ctx, w, c, ch.Given)
+	})
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	c.Version++
+	return c, nil
+}
+
+// Revise checks a change and gives the connector as it would become, with the version
+// that it has now. Like [Vault.Prepare] it asks for no right.
+func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (fairlead.Connector, error) {
+	if ch.Version != 0 && ch.Version != old.Version {
+		return fairlead.Connector{}, &fairlead.Error{
+			Kind: fairlead.Conflict, Code: fairlead.CodeStale, What: "updating connector " + string(old.Name),
+			Why: "it was changed meanwhile", Remedy: "look at it again, then repeat the change",
+		}
+	}
+	p, err := v.providers.Family(old.Family)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	c := old
+	if ch.Method != "" {
+		c.Method = ch.Method
+	}
+	m, err := provider.MethodOf(p.Info(), c.Method)
+	if err != nil {
+		return fairlead.Connector{}, err
+	}
+	c.Public = merged(m, old.Public, ch.Given.Public)
+	kept := keptSecrets(m, old.Secrets, ch.Given.Secret)
+	if err := provider.Check(m, provider.Given{Public: c.Public, Secret: ch.Given.Secret, Kept: kept}); err != nil {
+		return fairlead.Connector{}, err
+	}
+	if err := p.Check(m.Name, c.Public); err != nil {
+		return fairlead.Connector{}, err
+	}
+	if err := bound(m, old, c, kept); err != nil {
+		return fairlead.Connector{}, err
+	}
+	c.Secrets = append(kept, secretNames(ch.Given.Secret)...)
+	slices.Sort(c.Secrets)
+	if ch.Name != "" {
+		c.Name = ch.Name
+	}
+	if ch.Expires != nil {
+		c.Expires = *ch.Expires
+	}
+	c.Updated = v.now()
+	return c, nil
+}
+
+// Replace seals the given secrets of a revised connector, keeps the other fields that
+// it names as they are sealed, and stores all.
+func (v *Vault) Replace(ctx context.Context, w fairlead.Writer, c fairlead.Connector, g provider.Given) error {
+	keys, err := v.lockedKeys(ctx, w, c.Organization)
+	if err != nil {
+		return err
+	}
+	old, err := w.SealedFields(ctx, c.Organization, c.ID)
+	if err != nil {
+		return err
+	}
+	next := c
+	next.Version++
+	sealed, err := sealAll(keys, next, g.Secret)
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if g.Secret[f.Field].IsZero() && slices.Contains(c.Secrets, f.Field) {
+			sealed = append(sealed, f)
+		}
+	}
+	return w.UpdateConnector(ctx, c, sealed)
+}
+
+// Delete removes a connector that no registry uses: [fairlead.Conflict] (CodeInUse)
+// names those that do.
+func (v *Vault) Delete(ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name) error {
+	at := fairlead.Place{Organization: org}
+	if err := who.May(fairlead.ConnectorDelete, at); err != nil {
+		return err
+	}
+	c, err := v.store.ConnectorByName(ctx, org, name)
+	if err != nil {
+		return err
+	}
+	return v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		return who.Event(fairlead.ConnectorDelete, at, object(c)), w.RemoveConnector(ctx, org, c.ID)
+	})
+}
+
+func object(c fairlead.Connector) fairlead.Object {
+	return fairlead.Object{Kind: "connector", ID: string(c.ID), Name: string(c.Name)}
+}

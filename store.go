@@ -1,0 +1,256 @@
+package fairlead
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store keeps the state of the house. It is read through its parts; it is changed
+// only by [Store.Write], which takes the event that explains the change and commits
+// both, or neither. What decides nothing (when a token was last used, a run's log and
+// heartbeat) goes through [Pulse] without an event: a million of them would bury the
+// events that say something.
+//
+// Errors are [NotFound] for what isn't there, [Conflict] for what is there already, is
+// in use or has changed meanwhile, [Unavailable] when the database doesn't answer and
+// [Internal] otherwise. Lists are in the order that each method names, and nil when
+// empty. Times come back in UTC, to the microsecond.
+type Store interface {
+	Organizations
+	Users
+	Tokens
+	Projects
+	Connectors
+	Registries
+	Runs
+	Workers
+	Events
+	Keys
+	Pulse
+
+	// Write runs change in one transaction, adds the event that it returns, and
+	// commits. If change returns an error, or an event without an action, nothing is
+	// changed and nothing added. The error of change comes back as it is, and an error
+	// of w other than [NotFound] and [ErrUnchanged] even if change passes over it.
+	// change may be run again from its start when the database asks for it (serialisation
+	// failure), so it must not act outside of w.
+	Write(ctx context.Context, change func(ctx context.Context, w Writer) (Event, error)) error
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// ErrUnchanged is for a change that found nothing to do: nothing is written, no event
+// is added, and Write returns it.
+var ErrUnchanged = errors.New("nothing to change")
+
+// Organizations reads organizations.
+type Organizations interface {
+	Organization(ctx context.Context, id OrganizationID) (Organization, error)
+	OrganizationByName(ctx context.Context, name Name) (Organization, error)
+	// Revision counts the changes to an organization and all that it owns but its
+	// projects' runs. Whatever was remembered at another revision is out of date.
+	Revision(ctx context.Context, id OrganizationID) (int64, error)
+}
+
+// Users reads users and members.
+type Users interface {
+	User(ctx context.Context, id UserID) (User, error)
+	UserByName(ctx context.Context, name Name) (User, error)
+	// Memberships lists a user's, by organization.
+	Memberships(ctx context.Context, id UserID) ([]Membership, error)
+	// MembersOf lists an organization's, by name.
+	MembersOf(ctx context.Context, id OrganizationID) ([]MemberOf, error)
+	// IsSetUp reports whether there is any user.
+	IsSetUp(ctx context.Context) (bool, error)
+}
+
+// Tokens reads tokens.
+type Tokens interface {
+	TokenByHash(ctx context.Context, hash TokenHash) (Token, error)
+	// TokensOf lists a user's API tokens and sessions, newest first.
+	TokensOf(ctx context.Context, user UserID) ([]Token, error)
+}
+
+// Projects reads projects.
+type Projects interface {
+	Project(ctx context.Context, id ProjectID) (Project, error)
+	ProjectByName(ctx context.Context, owner, name Name) (Project, error)
+	// ProjectsOf lists those of the organizations and of the user, by full name.
+	ProjectsOf(ctx context.Context, organizations []OrganizationID, user UserID) ([]Project, error)
+}
+
+// Connectors reads connectors.
+type Connectors interface {
+	Connector(ctx context.Context, org OrganizationID, id ConnectorID) (Connector, error)
+	ConnectorByName(ctx context.Context, org OrganizationID, name Name) (Connector, error)
+	// ConnectorsOf lists an organization's, by name.
+	ConnectorsOf(ctx context.Context, org OrganizationID) ([]Connector, error)
+	// SealedFields gives a connector's secret fields, by field.
+	SealedFields(ctx context.Context, org OrganizationID, id ConnectorID) ([]SealedField, error)
+}
+
+// Registries reads registry entries.
+type Registries interface {
+	RegistryByName(ctx context.Context, org OrganizationID, name Name) (Registry, error)
+	// RegistriesOf lists an organization's, by name.
+	RegistriesOf(ctx context.Context, org OrganizationID) ([]Registry, error)
+}
+
+// Runs reads runs.
+type Runs interface {
+	Run(ctx context.Context, id RunID) (Run, error)
+	RunByNumber(ctx context.Context, project ProjectID, number int64) (Run, error)
+	// RunsOf lists a project's, newest first, those with a lower number than before
+	// (0 begins at the newest), at most limit.
+	RunsOf(ctx context.Context, project ProjectID, before int64, limit int) ([]Run, error)
+	// Claimable reports whether a worker of the organization ("" is a worker for
+	// everybody) would find a run to claim, or to take from a lost worker, at now.
+	Claimable(ctx context.Context, org OrganizationID, now time.Time) (bool, error)
+	// OutputsOf lists a run's outputs, by name.
+	OutputsOf(ctx context.Context, id RunID) ([]Output, error)
+	// Log gives the lines after seq, at most limit.
+	Log(ctx context.Context, id RunID, after int64, limit int) ([]LogLine, error)
+	// LastLine is the Seq of the log's last line, 0 if there is none.
+	LastLine(ctx context.Context, id RunID) (int64, error)
+	// HasArchive reports whether the project was given the archive.
+	HasArchive(ctx context.Context, project ProjectID, digest Digest) (bool, error)
+}
+
+// Workers reads workers.
+type Workers interface {
+	Worker(ctx context.Context, id WorkerID) (Worker, error)
+	// WorkersOf lists an organization's, by name.
+	WorkersOf(ctx context.Context, org OrganizationID) ([]Worker, error)
+}
+
+// Events reads events.
+type Events interface {
+	EventsWhere(ctx context.Context, q EventQuery) ([]Event, error)
+}
+
+// WrappedKeys are an organization's data keys as they are stored: a keyset, encrypted
+// with the key-encryption key KEK.
+type WrappedKeys struct {
+	Organization OrganizationID
+	KEK          string // identifier of the key-encryption key
+	Wrapped      []byte
+	Version      int64 // counts the changes, for optimistic writing
+}
+
+// Keys reads wrapped data keys.
+type Keys interface {
+	WrappedKeys(ctx context.Context, org OrganizationID) (WrappedKeys, error)
+	// AllWrappedKeys lists every organization's, by organization.
+	AllWrappedKeys(ctx context.Context) ([]WrappedKeys, error)
+}
+
+// Pulse writes what is only ever looked at, and decides nothing that lasts.
+type Pulse interface {
+	// TouchToken notes that a token was used.
+	TouchToken(ctx context.Context, id TokenID, at time.Time) error
+	// SweepTokens removes tokens and links whose time was over before now.
+	SweepTokens(ctx context.Context, now time.Time) error
+	// TouchWorker notes that a worker was heard of, and what it said of itself.
+	TouchWorker(ctx context.Context, w Worker) error
+	// Renew lengthens a worker's hold on a run and notes its progress. It answers the
+	// run, in which the worker finds whether it shall stop. [Conflict] (CodeFence) if
+	// the fence isn't the run's, or the run has ended.
+	Renew(ctx context.Context, id RunID, fence int64, until time.Time, p *Progress) (Run, error)
+	// AppendLog adds lines whose Seq follow each other. Lines that are there already
+	// are passed over, so that an answer that was lost can be asked for again; a gap,
+	// or another fence than the run's, is a [Conflict].
+	AppendLog(ctx context.Context, id RunID, fence int64, lines []LogLine) error
+}
+
+// Writer changes the state within [Store.Write]. Methods that are given a thing with a
+// Version refuse with [Conflict] (CodeStale) if the stored one is another, and store
+// Version + 1. Its reads see what the write has changed so far: within a write, read
+// through it and not through the store.
+type Writer interface {
+	Connectors
+	Users
+
+	// AddOrganization refuses a name that an organization or a user has.
+	AddOrganization(ctx context.Context, o Organization) error
+	UpdateOrganization(ctx context.Context, o Organization) error
+
+	// AddUser refuses a name that an organization or a user has.
+	AddUser(ctx context.Context, u User) error
+	UpdateUser(ctx context.Context, u User) error
+	// PutMember adds a member or changes the role. The last administrator stays one.
+	PutMember(ctx context.Context, m Membership) error
+	// RemoveMember refuses to remove the last administrator.
+	RemoveMember(ctx context.Context, org OrganizationID, user UserID) error
+
+	AddToken(ctx context.Context, t Token) error
+	// TakeLink removes a link and gives it: of several who try, one gets it.
+	TakeLink(ctx context.Context, hash TokenHash) (Token, error)
+	RemoveToken(ctx context.Context, user UserID, id TokenID) error
+	// RemoveTokensOf removes those of the given kind.
+	RemoveTokensOf(ctx context.Context, user UserID, kind TokenKind) error
+
+	AddProject(ctx context.Context, p Project) error
+	// MoveProject gives a project another owner or name.
+	MoveProject(ctx context.Context, p Project) error
+	// RemoveProject refuses while a run of it has not ended, and takes its runs along.
+	RemoveProject(ctx context.Context, id ProjectID) error
+
+	ConnectorWriter
+	RegistryWriter
+	RunWriter
+
+	AddWorker(ctx context.Context, w Worker) error
+	// RemoveWorker takes the worker's token along.
+	RemoveWorker(ctx context.Context, org OrganizationID, id WorkerID) error
+
+	// LockKeys reads an organization's data keys and keeps others from changing them,
+	// and from sealing with them, until the write ends.
+	LockKeys(ctx context.Context, org OrganizationID) (WrappedKeys, error)
+	// PutWrappedKeys adds or replaces (Version as above; 0 adds).
+	PutWrappedKeys(ctx context.Context, k WrappedKeys) error
+}
+
+// ConnectorWriter changes connectors.
+type ConnectorWriter interface {
+	AddConnector(ctx context.Context, c Connector, secrets []SealedField) error
+	// UpdateConnector replaces the connector and all of its secret fields.
+	UpdateConnector(ctx context.Context, c Connector, secrets []SealedField) error
+	// ResealFields replaces ciphertexts without a new version: what they open to
+	// stays the same.
+	ResealFields(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// RemoveConnector refuses ([Conflict], CodeInUse) while a registry uses it.
+	RemoveConnector(ctx context.Context, org OrganizationID, id ConnectorID) error
+}
+
+// RegistryWriter changes registry entries.
+type RegistryWriter interface {
+	// AddRegistry refuses a name or a pattern that the organization has already.
+	AddRegistry(ctx context.Context, r Registry) error
+	UpdateRegistry(ctx context.Context, r Registry) error
+	RemoveRegistry(ctx context.Context, org OrganizationID, id RegistryID) error
+}
+
+// RunWriter changes runs.
+type RunWriter interface {
+	AddArchive(ctx context.Context, project ProjectID, digest Digest, size int64, at time.Time) error
+	// AddRun gives the run the next number of its project.
+	AddRun(ctx context.Context, r Run) (Run, error)
+	// ClaimRun hands the oldest queued run that the worker may perform to it, under
+	// the next fence and until the given time; [ErrUnchanged] if there is none.
+	ClaimRun(ctx context.Context, w Worker, now, until time.Time) (Run, error)
+	// LoseRun finds one run whose worker's hold ended before now and puts it back
+	// into the queue, or ends it if it was tried often enough; [ErrUnchanged] if there
+	// is none.
+	LoseRun(ctx context.Context, now time.Time) (Run, error)
+	// LockRun reads a run and keeps others from changing it until the write ends.
+	LockRun(ctx context.Context, id RunID) (Run, error)
+	// UpdateRun stores the run's state, record and result; not its hold (Until) and
+	// progress, which [Pulse] and the claim write. [Conflict] (CodeFence) if the stored
+	// fence isn't r.Fence or the stored run has ended.
+	UpdateRun(ctx context.Context, r Run) error
+	// AddOutput notes an output of a run; of the same name, the last one counts.
+	AddOutput(ctx context.Context, id RunID, fence int64, o Output) error
+}

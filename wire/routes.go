@@ -1,0 +1,22 @@
+package wire
+
+// Routes is the table of all routes, in the order in which they are documented.
+func Routes() []Route {
+	return []Route{
+		SetUp.Route(), Login.Route(), Join.Route(), Logout.Route(), Whoami.Route(), SetPassword.Route(),
+		CreateToken.Route(), ListTokens.Route(), RevokeToken.Route(),
+		CreateOrganization.Route(), ListOrganizations.Route(), ShowOrganization.Route(), UpdateOrganization.Route(),
+		ListMembers.Route(), AddMember.Route(), UpdateMember.Route(), RemoveMember.Route(),
+		ListProviders.Route(),
+		ListConnectors.Route(), RegisterConnector.Route(), DescribeConnector.Route(), UpdateConnector.Route(), DeleteConnector.Route(),
+		ListRegistries.Route(), AddRegistry.Route(), ShowRegistry.Route(), UpdateRegistry.Route(), RemoveRegistry.Route(),
+		ListProjects.Route(), CreateProject.Route(), ShowProject.Route(), UpdateProject.Route(), TransferProject.Route(), DeleteProject.Route(),
+		LeaseLogin.Route(),
+		HasArchive.Route(), PutArchive.Route(), CreateRun.Route(), ListRuns.Route(), ShowRun.Route(), StopRun.Route(),
+		ReadLog.Route(), ListOutputs.Route(), GetOutput.Route(),
+		ListWorkers.Route(), AddWorker.Route(), RemoveWorker.Route(),
+		ListEvents.Route(),
+		Claim.Route(), Renew.Route(), AppendLog.Route(), LeaseHeld.Route(), Begin.Route(), End.Route(),
+		GetHeldArchive.Route(), PutOutput.Route(),
+	}
+}
