@@ -44,8 +44,8 @@ type app struct {
 func systemApp() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now,
-		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())), //nolint:gosec // Descriptors fit an int.
-		errTerminal: term.IsTerminal(int(os.Stderr.Fd())), //nolint:gosec // As above.
+		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 }
 
@@ -64,7 +64,7 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 
 // run runs a command line and gives its exit code.
 func run(ctx context.Context, a *app, args []string) int {
-	root := a.rootCommand()
+	root := a.rootCommand() //nolint:contextcheck // Cobra hands the context on to each command.
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)

@@ -30,7 +30,7 @@ func (a *app) addFieldFlags(c *cobra.Command) *fieldFlags {
 	for _, info := range f.providers.Infos() {
 		for _, m := range info.Methods {
 			for _, field := range m.Fields {
-				f.add(c, info, field)
+				f.add(c, field)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func (f *fieldFlags) familyNames() []string {
 	return names
 }
 
-func (f *fieldFlags) add(c *cobra.Command, info fairlead.ProviderInfo, field fairlead.Field) {
+func (f *fieldFlags) add(c *cobra.Command, field fairlead.Field) {
 	name := flagName(field)
 	if f.values[name] != nil {
 		return // another family or method has it too

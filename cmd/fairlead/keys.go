@@ -150,7 +150,7 @@ func (a *app) rotate(ctx context.Context, store fairlead.Store, o server.Options
 			_, _ = fmt.Fprintf(w, "Added key %s to %s. Bring the file to every server, then run `fairlead keys rotate --wrap`.\n", ring.Primary(), file)
 			return
 		}
-		_, _ = fmt.Fprintf(w, "Wrapped the data keys of %d organizations with key %s. Back up %s.\n", count, ring.Primary(), file)
+		_, _ = fmt.Fprintf(w, "Wrapped the data keys of %s with key %s. Back up %s.\n", counted(count, "organization"), ring.Primary(), file)
 	})
 }
 

@@ -38,7 +38,7 @@ func (a *app) lintCommand() *cobra.Command {
 					_, _ = fmt.Fprintln(w, printable(p.String()))
 				}
 				if errs == 0 {
-					_, _ = fmt.Fprintf(w, "%s: %d steps, no mistakes.\n", file, len(parsed.Steps))
+					_, _ = fmt.Fprintf(w, "%s: %s, no mistakes.\n", file, counted(len(parsed.Steps), "step"))
 				}
 			})
 			if err == nil && (errs > 0 || strict && len(problems) > 0) {

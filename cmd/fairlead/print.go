@@ -169,3 +169,11 @@ func (a *app) red(s string) string {
 	}
 	return "\x1b[31;1m" + s + "\x1b[0m"
 }
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -60,7 +60,7 @@ func (a *app) askSecret(prompt string) (fairlead.Secret, error) {
 		}
 	}
 	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
-	b, err := term.ReadPassword(int(f.Fd())) //nolint:gosec // A descriptor fits an int.
+	b, err := term.ReadPassword(int(f.Fd()))
 	_, _ = fmt.Fprintln(a.err)
 	if err != nil {
 		return fairlead.Secret{}, &fairlead.Error{Kind: fairlead.Invalid, What: "asking for " + prompt, Why: reason(err), Remedy: "try again"}

@@ -37,7 +37,7 @@ or a beginning of it that no other step shares.`,
 		Example: `  fairlead run train --param epochs=5 --param learning-rate=0.1
   fairlead run train --image registry.example.com/team/train:v2`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runStep(cmd, args[0], f)
+			return a.runStep(cmd.Context(), cmd, args[0], f)
 		},
 	}
 	fl := c.Flags()
@@ -54,8 +54,7 @@ or a beginning of it that no other step shares.`,
 	return c
 }
 
-func (a *app) runStep(cmd *cobra.Command, step string, f runFlags) error {
-	ctx := cmd.Context()
+func (a *app) runStep(ctx context.Context, cmd *cobra.Command, step string, f runFlags) error {
 	req, err := a.runRequest(step, f)
 	if err != nil {
 		return err
@@ -216,6 +215,7 @@ func (a *app) ending(run fairlead.Run, tell bool) error {
 	case fairlead.Stopped:
 		a.hint("The run was stopped.")
 		return exitCode(exitFailed)
+	case fairlead.Queued, fairlead.Preparing, fairlead.Started, fairlead.Stopping, fairlead.Failed:
 	}
 	if run.ExitCode != nil && *run.ExitCode != 0 {
 		return exitCode(*run.ExitCode)

@@ -122,7 +122,7 @@ func (b *binding) readURL(r *http.Request, in any) error {
 	v := reflect.ValueOf(in).Elem()
 	var query map[string][]string
 	for _, p := range b.params {
-		text := ""
+		var text string
 		if p.in == "path" {
 			text = r.PathValue(p.name)
 		} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
@@ -164,10 +165,8 @@ func (c *Control) bind(r fairlead.Registry, d *provider.Draft) error {
 	d.Method = m.Name
 	for _, f := range m.Fields {
 		if f.Binds && d.Given.Public[f.Name] == "" {
-			public := map[string]string{f.Name: r.Pattern.Host()}
-			for k, v := range d.Given.Public {
-				public[k] = v
-			}
+			public := map[string]string{}
+			maps.Copy(public, d.Given.Public)
 			public[f.Name] = r.Pattern.Host()
 			d.Given.Public = public
 		}

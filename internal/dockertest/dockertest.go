@@ -31,8 +31,8 @@ type Daemon struct {
 
 // shared is the engine of this process. It is process-wide because starting one takes as
 // long as many tests, and tests name their containers apart.
-var shared = sync.OnceValues(func() (*Daemon, error) { //nolint:gochecknoglobals // See above.
-	return Start(context.Background()) //nolint:forbidigo // It outlives the test that happens to be first.
+var shared = sync.OnceValues(func() (*Daemon, error) {
+	return Start(context.Background())
 })
 
 // Host gives the address of this process's Docker engine, as DOCKER_HOST has it.
@@ -60,7 +60,7 @@ func Start(ctx context.Context) (*Daemon, error) {
 	}
 	d := &Daemon{dir: dir, ended: make(chan error, 1)}
 	if err := d.start(ctx); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // A directory of ours; the log may not have come that far.
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, errors.Join(fmt.Errorf("starting the Docker engine in %s: %w\n%s", dir, err, log), d.Stop(), os.RemoveAll(dir))
 	}
 	return d, nil
@@ -104,7 +104,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	defer read.Close() //nolint:errcheck // The engine has its own.
 	d.hold = write
-	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", d.dir) //nolint:gosec,noctx // A constant and a directory of ours; it outlives ctx.
+	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", d.dir) //nolint:noctx // A constant and a directory of ours; it outlives ctx.
 	// In a mount namespace of its own the engine leaves no mount on the machine,
 	// whatever becomes of it. What interrupts the test doesn't reach it: its end of the
 	// pipe does.

@@ -53,8 +53,8 @@ const (
 
 // shared is the server of this process. It is process-wide because starting one takes
 // as long as many tests; nothing of a test outlives its own database.
-var shared = sync.OnceValues(func() (*Server, error) { //nolint:gochecknoglobals // See above.
-	return Start(context.Background(), Config{}) //nolint:forbidigo // It outlives the test that happens to be first.
+var shared = sync.OnceValues(func() (*Server, error) {
+	return Start(context.Background(), Config{})
 })
 
 // URL makes an empty database for the test and gives its address. The database goes
@@ -88,7 +88,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{dir: dir, ended: make(chan error, 1)}
 	if err := s.start(ctx, c); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // A directory of ours; the log may not have come that far
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, errors.Join(fmt.Errorf("starting PostgreSQL in %s: %w\n%s", dir, err, log), s.Stop(), os.RemoveAll(dir))
 	}
 	return s, nil
@@ -121,7 +121,7 @@ func (s *Server) start(ctx context.Context, c Config) error {
 	}
 	defer read.Close() //nolint:errcheck // The server has its own.
 	s.hold = write
-	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", bin, s.dir) //nolint:gosec,noctx // Constants and a directory of ours; it outlives ctx.
+	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", bin, s.dir) //nolint:noctx // Constants and a directory of ours; it outlives ctx.
 	cmd.Dir, cmd.Stdin, cmd.SysProcAttr = "/", read, account
 	if err := cmd.Start(); err != nil {
 		return err
@@ -164,7 +164,7 @@ func (s *Server) initialise(ctx context.Context, account *syscall.SysProcAttr, c
 			return err
 		}
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"), //nolint:gosec // As above.
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata", filepath.Join(s.dir, "data"),
 		"--username", User, "--pwfile", secret, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync")
 	initdb.Dir, initdb.SysProcAttr = "/", account
 	if out, err := initdb.CombinedOutput(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Image gives the image: made once and kept in dir, whatever the number of processes
@@ -84,7 +85,7 @@ func kept(dir string) (v1.Image, error) {
 
 // build downloads the packages and writes the image's layout.
 func build(ctx context.Context, work string) error {
-	image := v1.Image(empty.Image)
+	image := mutate.MediaType(empty.Image, types.DockerManifestSchema2)
 	for i, roots := range layers() {
 		names, err := closure(ctx, roots)
 		if err != nil {

@@ -67,7 +67,7 @@ func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, repositor
 	w.Header().Set("Docker-Content-Digest", rest)
 	if f := r.current(); f.Redirect > 0 && req.Method == http.MethodGet {
 		to := cmp.Or(f.RedirectTo, r.Scheme()+"://"+r.storage.address)
-		http.Redirect(w, req, to+r.sign(repository, rest, f.Redirect), http.StatusTemporaryRedirect) //nolint:gosec // It is meant.
+		http.Redirect(w, req, to+r.sign(repository, rest, f.Redirect), http.StatusTemporaryRedirect)
 		return
 	}
 	r.send(w, req, b)

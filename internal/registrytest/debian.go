@@ -178,7 +178,7 @@ func (d *DebianRegistry) write(name, content string) (string, error) {
 
 // start starts the process and waits for the line that says where it listens.
 func (d *DebianRegistry) start(ctx context.Context, binary, file string) (string, error) {
-	d.command = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", file) //nolint:gosec // Debian's own.
+	d.command = exec.CommandContext(context.WithoutCancel(ctx), binary, "serve", file)
 	d.command.Env = []string{"OTEL_TRACES_EXPORTER=none"}
 	d.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := d.command.StderrPipe()

@@ -88,11 +88,11 @@ func dnsReply(query []byte, lookup func(string) []netip.Addr) []byte {
 		case a.Is4() == (kind == dnsA) && (kind == dnsA || kind == dnsAAAA):
 			count++
 			raw := a.AsSlice()
-			answers = append(answers, 0xC0, dnsHeader)                         // the question's name
-			answers = binary.BigEndian.AppendUint16(answers, kind)             // type
-			answers = binary.BigEndian.AppendUint16(answers, 1)                // class IN
-			answers = binary.BigEndian.AppendUint32(answers, 0)                // time to live
-			answers = binary.BigEndian.AppendUint16(answers, uint16(len(raw))) //nolint:gosec // 4 or 16
+			answers = append(answers, 0xC0, dnsHeader)             // the question's name
+			answers = binary.BigEndian.AppendUint16(answers, kind) // type
+			answers = binary.BigEndian.AppendUint16(answers, 1)    // class IN
+			answers = binary.BigEndian.AppendUint32(answers, 0)    // time to live
+			answers = binary.BigEndian.AppendUint16(answers, uint16(len(raw)))
 			answers = append(answers, raw...)
 		}
 	}

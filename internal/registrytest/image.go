@@ -1,4 +1,3 @@
-//nolint:ireturn // Images, indexes and layers are interfaces in go-containerregistry.
 package registrytest
 
 import (

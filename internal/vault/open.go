@@ -9,8 +9,9 @@ import (
 	"fairlead.dev/fairlead/internal/seal"
 )
 
-// openTries is how often a connector is read again whose keys were replaced meanwhile.
-const openTries = 1
+// openTries is how often a connector is read whose keys are replaced meanwhile. A
+// rotation takes longer than a reading, so that even one after the other is outrun.
+const openTries = 5
 
 // Open records that a connector is opened, for whom and for what, and opens it. The
 // asker must have the right to a login in a project of the connector's organization.

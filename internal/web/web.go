@@ -19,10 +19,10 @@ import (
 )
 
 //go:embed pages/*.html
-var pageFiles embed.FS //nolint:gochecknoglobals // Embedding needs it.
+var pageFiles embed.FS
 
 //go:embed assets/*
-var assetFiles embed.FS //nolint:gochecknoglobals // Embedding needs it.
+var assetFiles embed.FS
 
 // SetUp makes the first organization: control.
 type SetUp interface {
