@@ -10,7 +10,7 @@ const Module = "fairlead.dev/fairlead"
 
 // Plan gives the floor of each package, by its path below the module; "" is the module
 // root. A path that ends in /... is for all packages below it, which may import the
-// package that they are below of.
+// package that they are below of, and what is below themselves.
 func Plan() map[string]int {
 	return map[string]int{
 		"ref":     0, // image names
@@ -73,12 +73,20 @@ func Floor(path string) (int, bool) {
 
 // Allowed reports whether one package of the house may import another.
 func Allowed(from, to string) bool {
-	if below(from, to) {
+	if below(from, to) || within(to, from) {
 		return true
 	}
 	a, okFrom := Floor(from)
 	b, okTo := Floor(to)
 	return okFrom && okTo && b < a
+}
+
+// within reports whether part is a part of its own of one of a family: what is below
+// internal/engine/runc is that engine's.
+func within(part, of string) bool {
+	dir, _, found := strings.Cut(strings.TrimPrefix(of, "internal/"), "/")
+	_, family := Plan()["internal/"+dir+"/..."]
+	return found && family && strings.HasPrefix(part, of+"/")
 }
 
 // below reports whether from is below the package to and on its floor: a family below

@@ -119,6 +119,11 @@ func TestAllowed(t *testing.T) {
 		{"internal/provider", "internal/provider/docker", false},
 		{"internal/provider/docker", "internal/provider/dockerhub", false},
 		{"internal/seal", "internal/provider", false},
+		{"internal/engine/runc", "internal/engine/runc/layers", true},
+		{"internal/engine/runc/layers", "internal/engine/runc", false},
+		{"internal/engine/runc/layers", "internal/engine/runc/unpack", false},
+		{"internal/engine/docker", "internal/engine/runc/layers", false},
+		{"internal/engine", "internal/engine/runc", false},
 		{"internal/unheard-of", "ref", false},
 	} {
 		if got := floors.Allowed(row.from, row.to); got != row.want {
