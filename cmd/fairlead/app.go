@@ -32,6 +32,9 @@ type app struct {
 	now      func() time.Time
 	// inTerminal and outTerminal say whether a person is there.
 	inTerminal, outTerminal, errTerminal bool
+	// interrupted is closed when the user wants out; who waits for an answer at the
+	// terminal then doesn't.
+	interrupted <-chan struct{}
 
 	// What the global flags say.
 	server       string
@@ -64,6 +67,7 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 
 // run runs a command line and gives its exit code.
 func run(ctx context.Context, a *app, args []string) int {
+	a.interrupted = ctx.Done()
 	root := a.rootCommand() //nolint:contextcheck // Cobra hands the context on to each command.
 	root.SetArgs(args)
 	root.SetIn(a.in)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"fairlead.dev/fairlead"
@@ -59,13 +60,57 @@ func (a *app) askSecret(prompt string) (fairlead.Secret, error) {
 			Kind: fairlead.Invalid, Field: prompt, What: "asking for " + prompt, Why: "nobody is at a terminal", Remedy: "give it with a file, or - for standard input",
 		}
 	}
-	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
-	b, err := term.ReadPassword(int(f.Fd()))
-	_, _ = fmt.Fprintln(a.err)
+	show, err := hide(f)
 	if err != nil {
-		return fairlead.Secret{}, &fairlead.Error{Kind: fairlead.Invalid, What: "asking for " + prompt, Why: reason(err), Remedy: "try again"}
+		return fairlead.Secret{}, askError(prompt, err)
+	}
+	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
+	b, err := a.answer(func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	_, _ = fmt.Fprintln(a.err)
+	if err = errors.Join(err, show()); err != nil {
+		return fairlead.Secret{}, askError(prompt, err)
 	}
 	return fairlead.NewSecret(b), nil
+}
+
+// hide stops the terminal from showing what is typed; what it gives undoes it, also
+// after [term.ReadPassword] was left halfway. It comes before the prompt: whoever types
+// or pastes as soon as the prompt is there would be shown otherwise.
+func hide(terminal *os.File) (show func() error, err error) {
+	fd := int(terminal.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, err
+	}
+	hidden := *before
+	hidden.Lflag &^= unix.ECHO
+	return func() error { return unix.IoctlSetTermios(fd, unix.TCSETS, before) }, unix.IoctlSetTermios(fd, unix.TCSETS, &hidden)
+}
+
+var errInterrupted = errors.New("it was interrupted")
+
+// answer waits for what read gives, until the user wants out. A read of a terminal
+// can't be ended, but the process will be.
+func (a *app) answer(read func() ([]byte, error)) ([]byte, error) {
+	type answer struct {
+		text []byte
+		err  error
+	}
+	given := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		given <- answer{text, err}
+	}()
+	select {
+	case g := <-given:
+		return g.text, g.err
+	case <-a.interrupted:
+		return nil, errInterrupted
+	}
+}
+
+func askError(prompt string, err error) error {
+	return &fairlead.Error{Kind: fairlead.Invalid, What: "asking for " + prompt, Why: reason(err), Remedy: "try again"}
 }
 
 // ask asks for a line at the terminal; an empty answer takes the proposal.
@@ -77,11 +122,12 @@ func (a *app) ask(prompt, proposal string) (string, error) {
 		prompt += " [" + proposal + "]"
 	}
 	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
-	line, err := bufio.NewReaderSize(oneByte{a.in}, 1).ReadString('\n')
+	b, err := a.answer(func() ([]byte, error) { return bufio.NewReaderSize(oneByte{a.in}, 1).ReadBytes('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", &fairlead.Error{Kind: fairlead.Invalid, What: "asking for " + prompt, Why: reason(err), Remedy: "try again"}
+		_, _ = fmt.Fprintln(a.err)
+		return "", askError(prompt, err)
 	}
-	if line = strings.TrimSpace(line); line != "" {
+	if line := strings.TrimSpace(string(b)); line != "" {
 		return line, nil
 	}
 	return proposal, nil
