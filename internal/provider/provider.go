@@ -13,6 +13,8 @@ import (
 // Opened is a connector with its secrets open. It lives for one login.
 type Opened struct {
 	fairlead.Connector
+	// Owner is the organization's name.
+	Owner  fairlead.Name
 	Secret map[string]fairlead.Secret
 }
 

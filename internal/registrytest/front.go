@@ -97,6 +97,10 @@ func (r *Registry) admit(w http.ResponseWriter, req *http.Request, note *Request
 	switch {
 	case auth == Open:
 		return true
+	case auth == Guarded:
+		account, ok := r.config.Guard(w, req, repository, action)
+		r.record.recognise(note, account)
+		return ok
 	case strings.EqualFold(scheme, "basic") && auth != Bearer:
 		return r.admitBasic(w, req, note, repository, action)
 	case strings.EqualFold(scheme, "bearer") && auth != Basic:

@@ -23,6 +23,8 @@ const (
 	Basic  Auth = "basic"  // the login with every request
 	Bearer Auth = "bearer" // a token from its token endpoint
 	Mixed  Auth = "mixed"  // either
+	// Guarded leaves it to Config.Guard.
+	Guarded Auth = "guarded"
 )
 
 // Config is what a [Registry] is made with. The zero value is open and without TLS.
@@ -31,7 +33,11 @@ type Config struct {
 	Accounts []Account
 	// Anonymous is what may be done without a login, once Auth asks for one.
 	Anonymous []Right
-	TLS       TLS
+	// Guard decides on each request, if Auth is Guarded: on whose behalf it is made, or
+	// false if Guard has answered it. repository is empty for /v2/; action is pull or
+	// push.
+	Guard func(w http.ResponseWriter, req *http.Request, repository, action string) (account string, ok bool)
+	TLS   TLS
 	// Names are more names and addresses that its certificate is for.
 	Names []string
 	// Address is where it listens. Empty is a free port of 127.0.0.1.
@@ -133,6 +139,10 @@ func (r *Registry) Close() {
 		}
 	}
 }
+
+// ServeHTTP is the registry itself, for who has it behind a server or a name of their
+// own.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.serveFront(w, req) }
 
 // Host is its address with its port, as it stands in an image's name.
 func (r *Registry) Host() string { return r.front.address }
