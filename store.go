@@ -140,11 +140,23 @@ type WrappedKeys struct {
 	Version      int64 // counts the changes, for optimistic writing
 }
 
+// HouseSecret is a secret of the house itself, which no organization owns, as it is
+// stored: sealed with the key-encryption key KEK.
+type HouseSecret struct {
+	Name    string
+	KEK     string // identifier of the key-encryption key
+	Sealed  []byte
+	Version int64 // counts the changes, for optimistic writing
+}
+
 // Keys reads wrapped data keys.
 type Keys interface {
 	WrappedKeys(ctx context.Context, org OrganizationID) (WrappedKeys, error)
 	// AllWrappedKeys lists every organization's, by organization.
 	AllWrappedKeys(ctx context.Context) ([]WrappedKeys, error)
+	HouseSecret(ctx context.Context, name string) (HouseSecret, error)
+	// HouseSecrets lists all, by name.
+	HouseSecrets(ctx context.Context) ([]HouseSecret, error)
 }
 
 // Pulse writes what is only ever looked at, and decides nothing that lasts.
@@ -211,6 +223,8 @@ type Writer interface {
 	LockKeys(ctx context.Context, org OrganizationID) (WrappedKeys, error)
 	// PutWrappedKeys adds or replaces (Version as above; 0 adds).
 	PutWrappedKeys(ctx context.Context, k WrappedKeys) error
+	// PutHouseSecret adds or replaces (Version as above; 0 adds).
+	PutHouseSecret(ctx context.Context, s HouseSecret) error
 }
 
 // ConnectorWriter changes connectors.

@@ -41,6 +41,7 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"ForeignOrganization", testForeignOrganization},
 		{"Workers", testWorkers},
 		{"Keys", testKeys},
+		{"HouseSecrets", testHouseSecrets},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},

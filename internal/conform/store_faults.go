@@ -73,6 +73,7 @@ func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) err
 			func() error { return w.RemoveRegistry(ctx, h.o.ID, h.g.ID) },
 			func() error { return w.RemoveConnector(ctx, h.o.ID, h.c.ID) },
 			func() error { return w.PutWrappedKeys(ctx, fairlead.WrappedKeys{Organization: h.o.ID}) },
+			func() error { return w.PutHouseSecret(ctx, fairlead.HouseSecret{Name: "s"}) },
 		)
 	}
 }

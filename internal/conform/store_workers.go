@@ -134,6 +134,7 @@ func testRevision(t tester, h house) {
 		{"AddWorker", true, false, func(c ctx, w w) error { return w.AddWorker(c, fairlead.Worker{ID: f, Organization: o.ID, Name: "f"}) }},
 		{"RemoveWorker", true, false, func(c ctx, w w) error { return w.RemoveWorker(c, o.ID, f) }},
 		{"PutWrappedKeys", false, false, func(c ctx, w w) error { return w.PutWrappedKeys(c, fairlead.WrappedKeys{Organization: o.ID}) }},
+		{"PutHouseSecret", false, false, func(c ctx, w w) error { return w.PutHouseSecret(c, fairlead.HouseSecret{Name: "s"}) }},
 		{"LockKeys", false, false, func(c ctx, w w) error { _, err := w.LockKeys(c, o.ID); return err }},
 		{"AddToken", false, false, func(c ctx, w w) error { return w.AddToken(c, token) }},
 		{"RemoveToken", false, false, func(c ctx, w w) error { return w.RemoveToken(c, ada.ID, token.ID) }},

@@ -35,6 +35,7 @@ func Plan() map[string]int {
 		"internal/leash":        4,
 
 		"internal/vault":   5,
+		"internal/issuer":  5,
 		"internal/broker":  5,
 		"internal/control": 5,
 		"internal/runs":    5,

@@ -55,6 +55,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		if _, err := tx.ExecContext(ctx, step.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "UPDATE fairlead_schema SET version = $1", step.Number); err != nil {
+			return err
+		}
 	}
 	return tx.Commit()
 }

@@ -38,8 +38,11 @@ type Subject struct {
 	Organization fairlead.Name
 	Connector    fairlead.Name
 	Audience     string
-	// Scope is what the login is for; it becomes claims.
-	Scope fairlead.Scope
+	// Scope is what the login is for, and Project (owner/name) and Run for whom it was
+	// asked for first; they become claims. Others get the same login as long as it lives.
+	Scope   fairlead.Scope
+	Project string
+	Run     fairlead.RunID
 }
 
 // SubjectName is the subject of a connector's tokens: org:<organization>:connector:<name>.

@@ -14,8 +14,11 @@ import (
 type Opened struct {
 	fairlead.Connector
 	// Owner is the organization's name.
-	Owner  fairlead.Name
-	Secret map[string]fairlead.Secret
+	Owner fairlead.Name
+	// Project (owner/name) and Run are for whom the login was asked for first.
+	Project string
+	Run     fairlead.RunID
+	Secret  map[string]fairlead.Secret
 }
 
 // Login is what a provider gives for a scope. Exactly one of Password, Identity and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"fairlead.dev/fairlead"
@@ -50,6 +51,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	for _, step := range pending {
 		if _, err := tx.ExecContext(ctx, step.SQL); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", step.Number)); err != nil {
 			return err
 		}
 	}

@@ -106,5 +106,14 @@ func (v *Vault) Check(ctx context.Context) error {
 			return err
 		}
 	}
+	own, err := v.store.HouseSecrets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range own {
+		if _, err := v.openOwn(s); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (v *Vault) Rewrap(ctx context.Context, who fairlead.Caller) (int, error) {
 			return count, err
 		}
 	}
-	return count, nil
+	return count, v.rewrapOwn(ctx, who, ring)
 }
 
 // RotateDataKeys gives an organization a new data key, seals all of its secret fields

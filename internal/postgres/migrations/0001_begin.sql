@@ -206,6 +206,6 @@ CREATE INDEX events_of_project ON events (organization_id, project_id, id);
 CREATE INDEX events_of_action ON events (organization_id, action, id);
 CREATE INDEX events_of_subject ON events (organization_id, by_id, id);
 
--- Every step ends with its number.
+-- The number of the last step that was done, kept by who does them.
 CREATE TABLE fairlead_schema (version bigint NOT NULL);
-INSERT INTO fairlead_schema (version) VALUES (1);
+INSERT INTO fairlead_schema (version) VALUES (0);

@@ -205,6 +205,5 @@ CREATE INDEX events_of_project ON events (organization_id, project_id, id);
 CREATE INDEX events_of_action ON events (organization_id, action, id);
 CREATE INDEX events_of_subject ON events (organization_id, by_id, id);
 
--- Every step ends with its number. The other says that the file is Fairlead's.
-PRAGMA user_version = 1;
+-- This says that the file is Fairlead's.
 PRAGMA application_id = 0x464c4452; -- FLDR
