@@ -30,8 +30,17 @@ const (
 	usePresent = "present"
 )
 
-// Provider is the family. The zero one is ready.
-type Provider struct{}
+// The other fields.
+const (
+	fieldPreset   = "preset"
+	fieldUsername = "username"
+)
+
+// Provider is the family; it is made by [New]. The zero one does what needs no network.
+type Provider struct{ tools provider.Tools }
+
+// New makes the family.
+func New(t provider.Tools) Provider { return Provider{tools: t} }
 
 // Info describes the family.
 func (Provider) Info() fairlead.ProviderInfo {
@@ -45,7 +54,11 @@ func (Provider) Info() fairlead.ProviderInfo {
 				Help: "As you would type them at `docker login`. Prefer a robot or deploy account that may only pull.",
 				Fields: []fairlead.Field{
 					hostsField(),
-					{Name: "username", Title: "Username", Kind: fairlead.TextField, Required: true},
+					presetField(),
+					{
+						Name: fieldUsername, Title: "Username", Kind: fairlead.TextField,
+						Help: "Needed, but for GHCR, NGC and DigitalOcean, where it is filled in. Robots have a $ (Harbor: robot$project+name) or a + (Quay: acme+robot) in their names, deploy tokens of GitLab are gitlab+deploy-token-N.",
+					},
 					{
 						Name: "password", Title: "Password", Kind: fairlead.TextField, Required: true, Secret: true,
 						Help: "A password or an access token that the registry takes in its place.",
@@ -57,6 +70,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 				Help: "A token without a username.",
 				Fields: []fairlead.Field{
 					hostsField(),
+					presetField(),
 					{Name: "token", Title: "Token", Kind: fairlead.TextField, Required: true, Secret: true},
 					{
 						Name: "token_use", Title: "How the token is used", Kind: fairlead.ChoiceField, Choices: []string{useTrade, usePresent},
@@ -65,6 +79,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 					},
 				},
 			},
+			federationMethod(),
 		},
 	}
 }
@@ -76,8 +91,9 @@ func hostsField() fairlead.Field {
 	}
 }
 
-// Check reads the hosts, each as it stands in a pattern.
-func (Provider) Check(_ string, public map[string]string) error {
+// Check reads the hosts, each as it stands in a pattern, and what is peculiar about the
+// registry.
+func (Provider) Check(method string, public map[string]string) error {
 	for h := range strings.SplitSeq(public[hosts], ",") {
 		h = strings.TrimSpace(h)
 		p, err := pattern.Parse(h + "/*")
@@ -94,7 +110,10 @@ func (Provider) Check(_ string, public map[string]string) error {
 			}
 		}
 	}
-	return nil
+	if method == federation {
+		return checkFederation(public)
+	}
+	return checkPreset(method, public)
 }
 
 // Owns is false: what no other family owns is left to this one.
@@ -120,11 +139,29 @@ func covers(hostPattern, host string) bool {
 	return err == nil && p.Match(ref.Image{Resource: ref.Resource{Host: host, Repository: "x"}, Tag: "latest"})
 }
 
-// Login gives the stored login; the broker narrows it at the token endpoint.
-func (Provider) Login(_ context.Context, c provider.Opened, _ fairlead.Scope) (provider.Login, error) {
+// whole refuses a connector of which something is missing.
+func (p Provider) whole(c provider.Opened) error {
+	m, err := provider.MethodOf(p.Info(), c.Method)
+	if err != nil {
+		return err
+	}
+	if err := provider.Check(m, provider.Given{Public: c.Public, Secret: c.Secret}); err != nil {
+		return err
+	}
+	return p.Check(c.Method, c.Public)
+}
+
+// Login gives the stored login, or with federation one of an hour; the broker narrows
+// either at the token endpoint.
+func (p Provider) Login(ctx context.Context, c provider.Opened, s fairlead.Scope) (provider.Login, error) {
+	if err := p.whole(c); err != nil {
+		return provider.Login{}, err
+	}
 	switch {
+	case c.Method == federation:
+		return p.exchange(ctx, c, s)
 	case c.Method == basic:
-		return provider.Login{Username: c.Public["username"], Password: c.Secret["password"], Expires: c.Expires, Stored: true}, nil
+		return provider.Login{Username: usernameOf(c.Public), Password: c.Secret["password"], Expires: c.Expires, Stored: true}, nil
 	case c.Public["token_use"] == usePresent:
 		return provider.Login{Bearer: c.Secret["token"], Expires: c.Expires, Stored: true}, nil
 	default:

@@ -19,8 +19,17 @@ const Family fairlead.Family = "docker-hub"
 // Host is the canonical host; ref folds all of Hub's names to it.
 const Host = "docker.io"
 
-// Provider is the family. The zero one is ready.
-type Provider struct{}
+// The method's fields.
+const (
+	fieldUsername = "username"
+	fieldToken    = "token"
+)
+
+// Provider is the family; it is made by [New]. The zero one does what needs no network.
+type Provider struct{ tools provider.Tools }
+
+// New makes the family.
+func New(t provider.Tools) Provider { return Provider{tools: t} }
 
 // Info describes the family.
 func (Provider) Info() fairlead.ProviderInfo {
@@ -34,11 +43,11 @@ func (Provider) Info() fairlead.ProviderInfo {
 			Help: "Create one at hub.docker.com: a personal one (Account settings, Personal access tokens, Read-only) or an organization's (Admin console, Access tokens).",
 			Fields: []fairlead.Field{
 				{
-					Name: "username", Title: "Docker ID or organization", Kind: fairlead.TextField, Required: true,
+					Name: fieldUsername, Title: "Docker ID or organization", Kind: fairlead.TextField, Required: true,
 					Help: "Whose token it is: your Docker ID, or the organization's name for an organization access token. Not an e-mail address.",
 				},
 				{
-					Name: "token", Title: "Access token", Kind: fairlead.TextField, Required: true, Secret: true,
+					Name: fieldToken, Title: "Access token", Kind: fairlead.TextField, Required: true, Secret: true,
 					Help: "Not the account's password.",
 				},
 			},
@@ -46,8 +55,24 @@ func (Provider) Info() fairlead.ProviderInfo {
 	}
 }
 
-// Check finds nothing: what the method says is all there is to say.
-func (Provider) Check(string, map[string]string) error { return nil }
+// Check refuses what is no Docker ID: an e-mail address, which the web site takes and
+// the registry doesn't.
+func (Provider) Check(_ string, public map[string]string) error {
+	name := public[fieldUsername]
+	for _, r := range name {
+		if r != '-' && r != '_' && r != '.' && (r < '0' || '9' < r) && (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r) {
+			why := "it holds a character that Docker IDs don't have"
+			if r == '@' {
+				why = "it is an e-mail address"
+			}
+			return &fairlead.Error{
+				Kind: fairlead.Invalid, Field: fieldUsername, What: "reading Docker ID", Why: why,
+				Remedy: "write the Docker ID, or the organization's name, as it stands in docker.io/NAME/...",
+			}
+		}
+	}
+	return nil
+}
 
 // Owns is true of docker.io.
 func (Provider) Owns(host string) bool { return host == Host }
@@ -63,7 +88,27 @@ func (Provider) Accepts(_ fairlead.Connector, host string) error {
 	}
 }
 
+// Power says what a login of the connector can do, and for how long.
+func (Provider) Power(fairlead.Connector) string {
+	return "pulls or pushes one repository for 5 minutes, with a token of Docker Hub's token endpoint; the access token stays here"
+}
+
+// whole refuses a connector of which something is missing.
+func (p Provider) whole(c provider.Opened) error {
+	m, err := provider.MethodOf(p.Info(), c.Method)
+	if err != nil {
+		return err
+	}
+	if err := provider.Check(m, provider.Given{Public: c.Public, Secret: c.Secret}); err != nil {
+		return err
+	}
+	return p.Check(c.Method, c.Public)
+}
+
 // Login gives the stored login; the broker narrows it at Hub's token endpoint.
-func (Provider) Login(_ context.Context, c provider.Opened, _ fairlead.Scope) (provider.Login, error) {
-	return provider.Login{Username: c.Public["username"], Password: c.Secret["token"], Expires: c.Expires, Stored: true}, nil
+func (p Provider) Login(_ context.Context, c provider.Opened, _ fairlead.Scope) (provider.Login, error) {
+	if err := p.whole(c); err != nil {
+		return provider.Login{}, err
+	}
+	return provider.Login{Username: c.Public[fieldUsername], Password: c.Secret[fieldToken], Expires: c.Expires, Stored: true}, nil
 }
