@@ -86,7 +86,9 @@ func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error
 		begun := a.Now()
 		ctx := r.Context()
 		var err error
-		if x.who, err = a.caller(r, route.Open); err == nil {
+		x.who, err = a.caller(r, route.Open)
+		x.name()
+		if err == nil {
 			err = do(ctx, x)
 		}
 		if err != nil {
@@ -95,6 +97,14 @@ func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error
 		}
 		a.note(ctx, x, route, begun, err)
 	})
+}
+
+// name tells the caller what the request is called in the log, and nobody to keep the
+// reply: it is for this caller and for now.
+func (x *exchange) name() {
+	h := x.w.Header()
+	h.Set("X-Request-Id", x.who.Request)
+	h.Set("Cache-Control", "no-store")
 }
 
 // caller finds out who asks. An open route takes whoever comes.
@@ -144,10 +154,7 @@ func (x *exchange) reply(status int, v any) error {
 	if err := e.Encode(v); err != nil {
 		return fairlead.AsError("writing reply", err)
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Request-Id", x.who.Request)
-	h.Set("Cache-Control", "no-store")
+	x.w.Header().Set("Content-Type", "application/json")
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(b.Bytes()) // whoever has left needs no reply
 	return nil
