@@ -37,11 +37,17 @@ type Options struct {
 	Now func() time.Time
 	// PublicURL is what links for people begin with, without a slash at its end.
 	PublicURL string
+	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
+	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.
 	Version string
 	// Ready says why the server can't work just now, nil if it can.
 	Ready func(ctx context.Context) error
 }
+
+// DefaultBodyTime is how long a JSON body may take to come, if nothing else is said: at
+// 70 kB/s the greatest one that is read has come.
+const DefaultBodyTime = 30 * time.Second
 
 // API is the door. It is an http.Handler.
 type API struct {
@@ -54,6 +60,9 @@ type API struct {
 
 // New builds the door's routes and their document.
 func New(o Options) (*API, error) {
+	if o.BodyTime == 0 {
+		o.BodyTime = DefaultBodyTime
+	}
 	a := &API{Options: o, mux: http.NewServeMux(), schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
 	a.doc = a.newDocument()
 	a.routes()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 
@@ -79,6 +80,9 @@ func (b *binding) readBody(r *http.Request, in any) error {
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return invalid("", fmt.Sprintf("the body has more than %d bytes", maxBody), "send less")
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return invalid("", "the body didn't come in time", "send it again, and faster")
 		}
 		return invalid("", "the body ended early", "send it again")
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/identity"
@@ -27,7 +28,10 @@ func serve[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Con
 	_, empty := any(*new(Out)).(wire.None)
 	a.handle(route, func(ctx context.Context, x *exchange) error {
 		var in In
-		if err := b.read(x.r, &in); err != nil {
+		came := x.within(a.BodyTime)
+		err := b.read(x.r, &in)
+		came()
+		if err != nil {
 			return err
 		}
 		x.org = organizationIn(in)
@@ -64,6 +68,14 @@ type exchange struct {
 	who fairlead.Caller
 	// org is the organization that the body names, where the path names none.
 	org fairlead.Name
+}
+
+// within ends the reading of the body after a time, so that nobody holds connections by
+// sending next to nothing. What it gives is called when the body has come.
+func (x *exchange) within(d time.Duration) (came func()) {
+	connection := http.NewResponseController(x.w)
+	over := time.AfterFunc(d, func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) }) // long ago
+	return func() { over.Stop() }
 }
 
 // organizationIn is the organization that a request's body names.
