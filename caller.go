@@ -108,6 +108,8 @@ func (c Caller) lacks(r rights, at Place) string {
 		return "a worker may only perform runs"
 	case at.Organization != "" && r.admin:
 		return "only an administrator of the organization may do this"
+	case r.worker:
+		return "only a worker may do this, with the token that `fairlead worker add` shows"
 	default:
 		return "nobody may do this by asking for it"
 	}

@@ -57,6 +57,24 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// OfConnector says of a registry's refusal whose login it met, and who mends it. Other
+// errors, and those without a connector, stay as they are.
+func (e *Error) OfConnector(name Name) *Error {
+	switch {
+	case name == "":
+	case e.Code == CodeLoginRefused:
+		why := "the registry refuses the login of connector " + string(name)
+		if e.Why != "" {
+			why += ": " + e.Why
+		}
+		e.Why = why
+		e.Remedy = "an administrator gives it a login that works: `fairlead connector update " + string(name) + "`"
+	case e.Code == CodeNoRight:
+		e.Remedy = "whoever runs the registry gives the account of connector " + string(name) + " that right, or an administrator connects another account"
+	}
+	return e
+}
+
 // Unwrap gives the cause, where one was kept with [Error.Because].
 func (e *Error) Unwrap() error { return e.cause }
 

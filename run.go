@@ -179,6 +179,9 @@ const (
 	Stderr       Stream = "stderr"
 )
 
+// FailureLine is what the status line that says why a run failed begins with.
+const FailureLine = "Error: "
+
 // LogLine is one line of a run's log, without its line break.
 type LogLine struct {
 	// Seq counts the lines of the run, from 1, without a gap.

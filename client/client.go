@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/wire"
@@ -32,6 +33,7 @@ type Client struct {
 	http      *http.Client
 	userAgent string
 	plain     bool
+	patience  time.Duration
 }
 
 // Option sets something of a client.
@@ -45,6 +47,11 @@ func WithTransport(t http.RoundTripper) Option {
 	return func(c *Client) { c.http.Transport = t }
 }
 
+// WithPatience says how long the server may take to begin its reply, if no transport is
+// given: two minutes if nothing is said, which is more than any operation waits. What is
+// slower is hung, and would hang the caller.
+func WithPatience(d time.Duration) Option { return func(c *Client) { c.patience = d } }
+
 // WithUserAgent says what the requests' User-Agent is.
 func WithUserAgent(s string) Option { return func(c *Client) { c.userAgent = s } }
 
@@ -55,9 +62,12 @@ func AllowPlainHTTP() Option { return func(c *Client) { c.plain = true } }
 // New makes a client of the server with that URL. [fairlead.Invalid] for a URL that
 // isn't one, or that is of plain http to another machine without [AllowPlainHTTP].
 func New(server string, options ...Option) (*Client, error) {
-	c := &Client{http: &http.Client{CheckRedirect: noRedirect}, userAgent: "fairlead-go"}
+	c := &Client{http: &http.Client{CheckRedirect: noRedirect}, userAgent: "fairlead-go", patience: patience}
 	for _, o := range options {
 		o(c)
+	}
+	if c.http.Transport == nil {
+		c.http.Transport = transport(c.patience)
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
@@ -74,6 +84,23 @@ func New(server string, options ...Option) (*Client, error) {
 	u.Path, u.RawQuery, u.Fragment = strings.TrimRight(u.Path, "/"), "", ""
 	c.base = u
 	return c, nil
+}
+
+// How long a server may be silent.
+const (
+	patience  = 2 * time.Minute
+	dialTime  = 30 * time.Second
+	handshake = 15 * time.Second
+	keepIdle  = 90 * time.Second
+	mostIdle  = 32
+)
+
+// transport is [http.DefaultTransport], but that it doesn't wait for a reply for ever.
+func transport(patience time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: handshake, ResponseHeaderTimeout: patience, IdleConnTimeout: keepIdle, MaxIdleConnsPerHost: mostIdle,
+	}
 }
 
 // Server is the URL of the server, without a slash at its end.

@@ -56,6 +56,11 @@ func WithClock(c *Clock) Option { return func(o *server.Options) { o.Now = c.Now
 // AllowHosts lets registries have these hosts; by default those of this machine may.
 func AllowHosts(hosts ...string) Option { return func(o *server.Options) { o.AllowHosts = hosts } }
 
+// WithoutLog has the plane write no log, for measurements.
+func WithoutLog() Option {
+	return func(o *server.Options) { o.Log = slog.New(slog.DiscardHandler) }
+}
+
 // WithStoreBetween puts something between the services and their store.
 func WithStoreBetween(between func(fairlead.Store) fairlead.Store) Option {
 	return func(o *server.Options) { o.Between = between }

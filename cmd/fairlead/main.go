@@ -21,6 +21,7 @@ func main() {
 	case runc.HelperName:
 		os.Exit(runc.HelperMain(os.Args[1:], os.Stderr))
 	}
+	hideMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, systemApp(), os.Args[1:])
 	stop()

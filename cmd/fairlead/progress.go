@@ -69,6 +69,8 @@ type pullView struct {
 	bars   *mpb.Progress
 	layers map[fairlead.Digest]*mpb.Bar
 	told   map[fairlead.Digest]string
+	// failure is the log's last line that says why the run failed.
+	failure string
 }
 
 func (a *app) newPullView() *pullView {
@@ -122,8 +124,11 @@ func short(d fairlead.Digest) string {
 // all else to standard output.
 func (v *pullView) line(l fairlead.LogLine) {
 	w := v.app.out
-	if l.Stream == fairlead.Stderr {
+	switch {
+	case l.Stream == fairlead.Stderr:
 		w = v.app.err
+	case l.Stream == fairlead.StatusStream && strings.HasPrefix(l.Text, fairlead.FailureLine):
+		v.failure = l.Text
 	}
 	v.close()
 	_, _ = fmt.Fprintln(w, printableLine(l.Text))

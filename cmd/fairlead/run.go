@@ -199,13 +199,14 @@ func (a *app) follow(ctx context.Context, c *client.Client, at wire.RunPath, wai
 		more := len(piece.Lines) > 0
 		if piece.Run.State.Final() && !more || !wait && !more {
 			view.close()
-			return a.ending(piece.Run, wait)
+			return a.ending(piece.Run, wait, view.failure)
 		}
 	}
 }
 
-// ending says how a run ended, and gives its exit code.
-func (a *app) ending(run fairlead.Run, tell bool) error {
+// ending says how a run ended, and gives its exit code. shown is the failure as the log
+// had it: whoever sees both streams isn't told twice.
+func (a *app) ending(run fairlead.Run, tell bool, shown string) error {
 	if !tell {
 		return nil
 	}
@@ -220,8 +221,12 @@ func (a *app) ending(run fairlead.Run, tell bool) error {
 	if run.ExitCode != nil && *run.ExitCode != 0 {
 		return exitCode(*run.ExitCode)
 	}
-	if run.Failure != nil {
+	switch {
+	case run.Failure == nil:
+		return errors.New("the run ended in error")
+	case a.outTerminal && a.errTerminal && shown == fairlead.FailureLine+run.Failure.Error():
+		return exitCode(exitFailed)
+	default:
 		return run.Failure
 	}
-	return errors.New("the run ended in error")
 }

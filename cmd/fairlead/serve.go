@@ -71,7 +71,6 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	hideMemory()
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -84,6 +83,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	public := f.publicURL(listener)
 	o := a.serverOptions(f.store)
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
+	o.RegistryTimeout = f.worker.registryTimeout
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

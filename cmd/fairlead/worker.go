@@ -30,6 +30,7 @@ type workFlags struct {
 	engine, dockerHost, ociRuntime string
 	slots, tries                   int
 	cache                          int64
+	registryTimeout                time.Duration
 }
 
 func (f *workFlags) add(c *cobra.Command) {
@@ -39,6 +40,7 @@ func (f *workFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.ociRuntime, "oci-runtime", "", "program of engine runc: crun or runc, or a path (default: whichever is installed)")
 	fl.IntVar(&f.slots, "slots", 1, "runs to perform at once")
 	fl.IntVar(&f.tries, "pull-tries", 5, "how often a pull that may yet succeed is tried")
+	fl.DurationVar(&f.registryTimeout, "registry-timeout", time.Minute, "how long a registry may be silent before it counts as not answering")
 	fl.Int64Var(&f.cache, "layer-cache", 20<<30, "bytes of unpacked layers that engine runc keeps")
 }
 
@@ -58,7 +60,6 @@ registry secret.`,
 			if err != nil {
 				return err
 			}
-			hideMemory()
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -121,6 +122,7 @@ func (a *app) newWorker(
 	}
 	registries, err := oci.New(oci.Options{
 		Egress: oci.Egress{Allow: allowHosts}, Proxy: http.ProxyFromEnvironment, Now: a.now, UserAgent: server.UserAgent(version()),
+		Timeouts: oci.Within(f.registryTimeout),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -37,11 +37,17 @@ type Options struct {
 	Now func() time.Time
 	// PublicURL is what links for people begin with, without a slash at its end.
 	PublicURL string
+	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
+	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.
 	Version string
 	// Ready says why the server can't work just now, nil if it can.
 	Ready func(ctx context.Context) error
 }
+
+// DefaultBodyTime is how long a JSON body may take to come, if nothing else is said: at
+// 70 kB/s the greatest one that is read has come.
+const DefaultBodyTime = 30 * time.Second
 
 // API is the door. It is an http.Handler.
 type API struct {
@@ -54,14 +60,26 @@ type API struct {
 
 // New builds the door's routes and their document.
 func New(o Options) (*API, error) {
+	if o.BodyTime == 0 {
+		o.BodyTime = DefaultBodyTime
+	}
 	a := &API{Options: o, mux: http.NewServeMux(), schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
 	a.doc = a.newDocument()
 	a.routes()
 	return a, a.finishDocument()
 }
 
+// policy lets a browser that was led here load nothing, and frame nothing (Content
+// Security Policy Level 3): what is answered is never a page.
+const policy = "default-src 'none'; frame-ancestors 'none'"
+
 // ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", policy)
+	a.mux.ServeHTTP(w, r)
+}
 
 // Document is the OpenAPI document of the routes.
 func (a *API) Document() *huma.OpenAPI { return a.doc }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 
@@ -80,6 +81,9 @@ func (b *binding) readBody(r *http.Request, in any) error {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return invalid("", fmt.Sprintf("the body has more than %d bytes", maxBody), "send less")
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return invalid("", "the body didn't come in time", "send it again, and faster")
+		}
 		return invalid("", "the body ended early", "send it again")
 	}
 	var v any
@@ -92,10 +96,50 @@ func (b *binding) readBody(r *http.Request, in any) error {
 	if err := b.check(b.body, "", v); err != nil {
 		return err
 	}
+	if key, found := b.miswritten(b.body, v); found {
+		return invalid(fairlead.Clip(key), "there is no such field: case matters", "see /docs for the form")
+	}
 	if err := json.Unmarshal(text, in); err != nil {
 		return invalid("", "a value of the body is of the wrong form", "see /docs for the form")
 	}
 	return nil
+}
+
+// miswritten finds a key that isn't written as the schema has it. huma and encoding/json
+// take NAME for name, and of both each another one: what was checked would not be what
+// is used.
+func (b *binding) miswritten(s *huma.Schema, v any) (key string, found bool) {
+	if s.Ref != "" {
+		s = b.schemas.SchemaFromRef(s.Ref)
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, one := range v {
+			if s.Items == nil {
+				break
+			}
+			if key, found := b.miswritten(s.Items, one); found {
+				return key, true
+			}
+		}
+	case map[string]any:
+		rest, open := s.AdditionalProperties.(*huma.Schema)
+		for name, one := range v {
+			p := s.Properties[name]
+			switch {
+			case p == nil && open:
+				p = rest
+			case p == nil && len(s.Properties) > 0:
+				return name, true
+			case p == nil:
+				continue
+			}
+			if key, found := b.miswritten(p, one); found {
+				return key, true
+			}
+		}
+	}
+	return "", false
 }
 
 // check compares a value with its schema; at is what to call it.

@@ -36,8 +36,9 @@ func (a *API) newDocument() *huma.OpenAPI {
 
 // document adds a route to the document.
 func (a *API) document(route wire.Route, b *binding) {
+	// OpenAPI has no wildcard over slashes; {name...} is written {name} there.
 	op := &huma.Operation{
-		OperationID: route.ID, Method: route.Method, Path: route.Path, Summary: route.Summary,
+		OperationID: route.ID, Method: route.Method, Path: strings.ReplaceAll(route.Path, "...}", "}"), Summary: route.Summary,
 		Tags: []string{tag(route)}, Responses: map[string]*huma.Response{},
 	}
 	if route.Action != "" {
@@ -70,12 +71,10 @@ func (a *API) document(route wire.Route, b *binding) {
 }
 
 func (a *API) addToPath(route wire.Route, op *huma.Operation) {
-	// OpenAPI has no wildcard over slashes; {name...} is written {name} there.
-	path := strings.ReplaceAll(route.Path, "...}", "}")
-	item := a.doc.Paths[path]
+	item := a.doc.Paths[op.Path]
 	if item == nil {
 		item = &huma.PathItem{}
-		a.doc.Paths[path] = item
+		a.doc.Paths[op.Path] = item
 	}
 	switch route.Method {
 	case http.MethodGet:

@@ -146,10 +146,10 @@ func TestNoProofWithoutItsEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	setUp := func() (wire.Session, error) {
-		return client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: wire.Clear{Secret: link}, Organization: "acme", Name: "ann", Password: clear("a good password")})
+		return client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: wire.Clear{Secret: link}, Organization: "acme", Name: "ann", Password: hidden("a good password")})
 	}
 	login := func(password string) (wire.Session, error) {
-		return client.Do(t.Context(), p.Anybody(), wire.Login, wire.LoginRequest{Name: "ann", Password: clear(password)})
+		return client.Do(t.Context(), p.Anybody(), wire.Login, wire.LoginRequest{Name: "ann", Password: hidden(password)})
 	}
 	refused := func(what string, action fairlead.Action, do func() (wire.Session, error)) {
 		t.Helper()
@@ -170,14 +170,14 @@ func TestNoProofWithoutItsEvent(t *testing.T) {
 	ann := p.As(s.Token.Secret)
 	m := fairleadtest.Must(t, ann, wire.AddMember, wire.MemberRequest{OrganizationPath: wire.OrganizationPath{Organization: "acme"}, Name: "bob", Role: fairlead.Member})
 	join := func() (wire.Session, error) {
-		return client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: clear("another password")})
+		return client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: hidden("another password")})
 	}
 	refused("joining", fairlead.PasswordSet, join)
 	if _, err := join(); err != nil {
 		t.Errorf("joining with its event: %v", err)
 	}
 	d.to(everything)
-	if _, err := client.Do(t.Context(), p.As(s.Token.Secret), wire.SetPassword, wire.PasswordRequest{Old: clear("a good password"), New: clear("a newer password")}); fairlead.KindOf(err) != fairlead.Unavailable {
+	if _, err := client.Do(t.Context(), p.As(s.Token.Secret), wire.SetPassword, wire.PasswordRequest{Old: hidden("a good password"), New: hidden("a newer password")}); fairlead.KindOf(err) != fairlead.Unavailable {
 		t.Errorf("setting a password without its event: %v", err)
 	}
 	d.to(nil)

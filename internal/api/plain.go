@@ -30,6 +30,7 @@ func (a *API) plainRoutes() {
 	})
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{w: &recorder{ResponseWriter: w}, r: r, who: fairlead.Caller{Request: requestID(), From: fromOf(r)}}
+		x.name()
 		x.fail(&fairlead.Error{
 			Kind: fairlead.NotFound, What: "finding route", Why: "there is no " + fairlead.Clip(r.Method+" "+r.URL.Path),
 			Remedy: "see /docs for what there is; the API begins with " + wire.Prefix,

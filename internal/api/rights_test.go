@@ -241,13 +241,19 @@ func (w *world) blind(t *testing.T, p persona, r row, got tap, mine []string) {
 }
 
 // anonymous is a reply without the request's identifier and what the request named.
-func anonymous(real names, p tap) string {
+func anonymous(actual names, p tap) string {
 	text := regexp.MustCompile(`"request":"[0-9a-f]+"`).ReplaceAllString(string(p.body), "")
 	g := ghosts()
 	pairs := map[string]string{"ann": string(g.org), "1": fmt.Sprint(g.done)}
 	for _, pair := range [][2]any{
-		{real.org, g.org}, {real.project, g.project}, {real.scrap, g.scrap}, {real.personal, g.personal}, {real.personalScrap, g.personalScrap},
-		{real.user, g.user}, {real.run, g.run}, {real.token, g.token},
+		{actual.org, g.org},
+		{actual.project, g.project},
+		{actual.scrap, g.scrap},
+		{actual.personal, g.personal},
+		{actual.personalScrap, g.personalScrap},
+		{actual.user, g.user},
+		{actual.run, g.run},
+		{actual.token, g.token},
 	} {
 		pairs[fmt.Sprint(pair[0])] = fmt.Sprint(pair[1])
 	}

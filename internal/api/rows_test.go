@@ -157,13 +157,13 @@ func rows() []row {
 func openRows() []row {
 	return []row{
 		op(wire.SetUp, aboutSelf, func(names) wire.SetUpRequest {
-			return wire.SetUpRequest{Link: clear("flx_none"), Organization: "again", Name: "other", Password: clear("a new password")}
+			return wire.SetUpRequest{Link: hidden("flx_none"), Organization: "again", Name: "other", Password: hidden("a new password")}
 		}).or(http.StatusConflict),
 		op(wire.Login, aboutSelf, func(n names) wire.LoginRequest {
-			return wire.LoginRequest{Name: string(n.user), Password: clear("a wrong password")}
+			return wire.LoginRequest{Name: string(n.user), Password: hidden("a wrong password")}
 		}).or(http.StatusUnauthorized),
 		op(wire.Join, aboutSelf, func(names) wire.JoinRequest {
-			return wire.JoinRequest{Link: clear("fli_none"), Password: clear("a new password")}
+			return wire.JoinRequest{Link: hidden("fli_none"), Password: hidden("a new password")}
 		}).or(http.StatusUnauthorized),
 	}
 }
@@ -181,7 +181,7 @@ func selfRows() []row {
 		}).only(need{action: fairlead.OrganizationRead, at: inAcme}, need{action: fairlead.TokenCreate, at: aboutSelf}),
 		op(wire.CreateToken, aboutSelf, func(names) wire.TokenRequest { return wire.TokenRequest{Name: "new"} }).in("unlimited", aboutSelf),
 		op(wire.SetPassword, aboutSelf, func(names) wire.PasswordRequest {
-			return wire.PasswordRequest{Old: clear(fairleadtest.Password), New: clear("a new password")}
+			return wire.PasswordRequest{Old: hidden(fairleadtest.Password), New: hidden("a new password")}
 		}).as(byBob),
 		op(wire.CreateOrganization, aboutSelf, func(names) wire.OrganizationRequest { return wire.OrganizationRequest{Name: "acme"} }).or(http.StatusConflict),
 		op(wire.Logout, aboutSelf, none).as(byBob),
@@ -233,7 +233,7 @@ func registryRows() []row {
 	fields := func(n names) wire.ConnectorFields {
 		return wire.ConnectorFields{
 			Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host, "username": robot},
-			Secrets: map[string]wire.Clear{"password": clear("robot-password")},
+			Secrets: map[string]wire.Clear{"password": hidden("robot-password")},
 		}
 	}
 	return []row{
@@ -258,7 +258,7 @@ func registryRows() []row {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}
 		}).in("existing", inAcme),
 		op(wire.UpdateRegistry, inAcme, func(n names) wire.RegistryUpdate {
-			return wire.RegistryUpdate{RegistryPath: registry(n), Secrets: map[string]wire.Clear{"password": clear("robot-password")}}
+			return wire.RegistryUpdate{RegistryPath: registry(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
 		}).plus(need{fairlead.ConnectorUpdate, inAcme}),
 		op(wire.UpdateRegistry, inAcme, func(n names) wire.RegistryUpdate {
 			return wire.RegistryUpdate{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.spareRegistry}, Name: "renamed"}

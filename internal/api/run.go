@@ -66,8 +66,6 @@ func (x *exchange) send(body io.ReadCloser, size int64) error {
 	h := x.w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", "attachment")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Request-Id", x.who.Request)
 	if size >= 0 {
 		h.Set("Content-Length", strconv.FormatInt(size, 10))
 	}

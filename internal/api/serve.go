@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/identity"
@@ -27,7 +28,10 @@ func serve[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Con
 	_, empty := any(*new(Out)).(wire.None)
 	a.handle(route, func(ctx context.Context, x *exchange) error {
 		var in In
-		if err := b.read(x.r, &in); err != nil {
+		came := x.within(a.BodyTime)
+		err := b.read(x.r, &in)
+		came()
+		if err != nil {
 			return err
 		}
 		x.org = organizationIn(in)
@@ -66,6 +70,14 @@ type exchange struct {
 	org fairlead.Name
 }
 
+// within ends the reading of the body after a time, so that nobody holds connections by
+// sending next to nothing. What it gives is called when the body has come.
+func (x *exchange) within(d time.Duration) (came func()) {
+	connection := http.NewResponseController(x.w)
+	over := time.AfterFunc(d, func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) }) // long ago
+	return func() { over.Stop() }
+}
+
 // organizationIn is the organization that a request's body names.
 func organizationIn(in any) fairlead.Name {
 	switch v := in.(type) {
@@ -86,7 +98,9 @@ func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error
 		begun := a.Now()
 		ctx := r.Context()
 		var err error
-		if x.who, err = a.caller(r, route.Open); err == nil {
+		x.who, err = a.caller(r, route.Open)
+		x.name()
+		if err == nil {
 			err = do(ctx, x)
 		}
 		if err != nil {
@@ -95,6 +109,14 @@ func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error
 		}
 		a.note(ctx, x, route, begun, err)
 	})
+}
+
+// name tells the caller what the request is called in the log, and nobody to keep the
+// reply: it is for this caller and for now.
+func (x *exchange) name() {
+	h := x.w.Header()
+	h.Set("X-Request-Id", x.who.Request)
+	h.Set("Cache-Control", "no-store")
 }
 
 // caller finds out who asks. An open route takes whoever comes.
@@ -144,10 +166,7 @@ func (x *exchange) reply(status int, v any) error {
 	if err := e.Encode(v); err != nil {
 		return fairlead.AsError("writing reply", err)
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Request-Id", x.who.Request)
-	h.Set("Cache-Control", "no-store")
+	x.w.Header().Set("Content-Type", "application/json")
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(b.Bytes()) // whoever has left needs no reply
 	return nil

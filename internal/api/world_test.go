@@ -20,15 +20,15 @@ import (
 // that names nothing.
 type names struct {
 	org, project, scrap, personal, personalScrap, user, invited, removable, newcomer fairlead.Name
-	connector, spareConnector, registry, spareRegistry, oldRegistry   fairlead.Name
-	worker                                                            fairlead.Name
-	host                                                              string
-	archive                                                           fairlead.Digest
-	output                                                            string
-	run                                                               fairlead.RunID // held
-	fence                                                             int64
-	held, queued, done                                                int64 // numbers of runs
-	token                                                             fairlead.TokenID
+	connector, spareConnector, registry, spareRegistry, oldRegistry                  fairlead.Name
+	worker                                                                           fairlead.Name
+	host                                                                             string
+	archive                                                                          fairlead.Digest
+	output                                                                           string
+	run                                                                              fairlead.RunID // held
+	fence                                                                            int64
+	held, queued, done                                                               int64 // numbers of runs
+	token                                                                            fairlead.TokenID
 }
 
 // ghosts name nothing that there is.
@@ -87,20 +87,20 @@ func newWorld(t *testing.T, options ...fairleadtest.Option) *world {
 
 func (w *world) login(t *testing.T, name string) fairlead.Secret {
 	t.Helper()
-	s := fairleadtest.Must(t, w.Anybody(), wire.Login, wire.LoginRequest{Name: name, Password: clear(fairleadtest.Password)})
+	s := fairleadtest.Must(t, w.Anybody(), wire.Login, wire.LoginRequest{Name: name, Password: hidden(fairleadtest.Password)})
 	if name == "ann" {
 		w.annID = s.User.ID
 	}
 	return s.Token.Secret
 }
 
-func clear(s string) wire.Clear { return wire.Clear{Secret: fairlead.SecretText(s)} }
+func hidden(s string) wire.Clear { return wire.Clear{Secret: fairlead.SecretText(s)} }
 
 // join invites a user and has them join.
 func (w *world) join(t *testing.T, by *client.Client, org, name fairlead.Name, role fairlead.Role) fairlead.Secret {
 	t.Helper()
 	m := fairleadtest.Must(t, by, wire.AddMember, wire.MemberRequest{OrganizationPath: wire.OrganizationPath{Organization: org}, Name: string(name), Role: role})
-	s := fairleadtest.Must(t, w.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: clear(fairleadtest.Password)})
+	s := fairleadtest.Must(t, w.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: hidden(fairleadtest.Password)})
 	return s.Token.Secret
 }
 
@@ -140,7 +140,7 @@ func (w *world) things(t *testing.T) {
 	fields := func() wire.ConnectorFields {
 		return wire.ConnectorFields{
 			Family: "docker", Method: "basic", Public: map[string]string{"hosts": w.host, "username": robot},
-			Secrets: map[string]wire.Clear{"password": clear("robot-password")},
+			Secrets: map[string]wire.Clear{"password": hidden("robot-password")},
 		}
 	}
 	own := fields()

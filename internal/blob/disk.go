@@ -148,7 +148,7 @@ func (w *diskWriter) Commit(_ context.Context, digest fairlead.Digest) error {
 	if !ok {
 		return notKept(digest)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return w.disk.failed("keeping", err)
 	}
 	if err := errors.Join(w.file.Sync(), w.file.Close()); err != nil {
@@ -172,6 +172,25 @@ func (w *diskWriter) Close() error {
 	_ = w.file.Close()
 	_ = os.Remove(w.file.Name())
 	return nil
+}
+
+// makeDir makes a directory and the one above it, each so that it survives a crash: a
+// file that was synced is lost with a directory that wasn't.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeDir(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		return makeDir(dir)
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 func syncDir(dir string) error {

@@ -77,13 +77,27 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 	if a.Project.Personal() {
 		return b.personal(ctx, a, s)
 	}
-	table, err := b.entries.of(ctx, a.Project.Organization)
-	if err != nil {
-		return fairlead.Lease{}, err
+	for try := 1; ; try++ {
+		table, err := b.entries.of(ctx, a.Project.Organization)
+		if err != nil {
+			return fairlead.Lease{}, err
+		}
+		l, err := b.from(ctx, a, s, table)
+		if err == nil || try == mostTries || !b.entries.outdated(ctx, a.Project.Organization, table) {
+			return l, err
+		}
 	}
-	e, ok := table.find(image(a, s.Resource))
+}
+
+// mostTries is how often a lease is tried whose entries are changed while it is made:
+// what went wrong then may be of an entry or a connector that isn't there any more.
+const mostTries = 3
+
+// from gives a lease by the entries of a table.
+func (b *Broker) from(ctx context.Context, a fairlead.Asker, s fairlead.Scope, t *table) (fairlead.Lease, error) {
+	e, ok := t.find(image(a, s.Resource))
 	if !ok {
-		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: table.uncovered(s.Resource)}, nil
+		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: t.uncovered(s.Resource)}, nil
 	}
 	if e.Connector == "" {
 		return anonymous(s, e), nil
@@ -92,7 +106,8 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 }
 
 // Refused drops a lease that the registry didn't take before its time, so that the
-// next one is fresh.
+// next one is fresh. Who refuses one lease after the other is given the same again for
+// a while: a registry that takes none must not be asked for one as often as it is met.
 func (b *Broker) Refused(id string) { b.leases.drop(id) }
 
 // opened gives the remembered lease of an entry with a connector, or makes one.
@@ -106,7 +121,10 @@ func (b *Broker) opened(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 	if err != nil {
 		return fairlead.Lease{}, err
 	}
-	return slot.lease, b.record(ctx, a, s, slot)
+	if err := b.record(ctx, a, s, slot); err != nil {
+		return fairlead.Lease{}, err
+	}
+	return slot.lease, nil
 }
 
 // record writes the event of an asker's being handed a lease, the first time that it

@@ -21,11 +21,14 @@ const (
 	mostBackoff = 10 * time.Minute
 	// flightTime is the longest that making a lease may take.
 	flightTime = 60 * time.Second
-	// unboundedLife is how long a lease without an end is kept before its connector is
-	// opened again.
+	// unboundedLife is how long a stored secret, and any lease without an end, is kept
+	// before its connector is opened again.
 	unboundedLife = 10 * time.Minute
 	// mostSlots bounds the cache; beyond it what has ended is swept, then the rest.
 	mostSlots = 100_000
+	// mostRefusals is how many leases of one key can be refused within refusalsOf.
+	mostRefusals = 3
+	refusalsOf   = time.Minute
 )
 
 // key holds everything that can change the answer.
@@ -50,7 +53,11 @@ type slot struct {
 	lease  fairlead.Lease
 	err    error
 	until  time.Time // when it is asked for anew
-	handed sync.Map  // asker's key -> *sync.Mutex-guarded done
+	handed sync.Map  // asker's key -> *handing
+
+	// refusals counts the leases of the key that were refused since a time.
+	refusals int
+	since    time.Time
 }
 
 // handing serialises the first handing-out of a lease to one asker.
@@ -135,7 +142,11 @@ func (c *cache) until(begun time.Time, l fairlead.Lease, err error) time.Time {
 	case err == nil && l.Expires.IsZero():
 		return begun.Add(unboundedLife)
 	case err == nil:
-		return begun.Add(l.Expires.Sub(begun) * 8 / 10)
+		life := l.Expires.Sub(begun) * 8 / 10
+		if l.Kind == fairlead.SecretItself {
+			life = min(life, unboundedLife)
+		}
+		return begun.Add(life)
 	}
 	switch fairlead.KindOf(err) {
 	case fairlead.Limited:
@@ -155,8 +166,8 @@ func (c *cache) until(begun time.Time, l fairlead.Lease, err error) time.Time {
 
 func (c *cache) live(k key) *slot {
 	c.mu.RLock()
+	defer c.mu.RUnlock()
 	s := c.slots[k]
-	c.mu.RUnlock()
 	if s == nil || !c.now().Before(s.until) {
 		return nil
 	}
@@ -168,6 +179,7 @@ func (c *cache) put(k key, s *slot) {
 	defer c.mu.Unlock()
 	if old := c.slots[k]; old != nil {
 		delete(c.byID, old.lease.ID)
+		s.refusals, s.since = old.refusals, old.since
 	}
 	if len(c.slots) >= mostSlots {
 		c.sweep()
@@ -193,14 +205,28 @@ func (c *cache) sweep() {
 	}
 }
 
-// drop forgets the lease with the identifier.
+// drop ends the lease with the identifier, unless too many of its key were refused just
+// now.
 func (c *cache) drop(id string) {
+	if id == "" {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k, ok := c.byID[id]; ok && id != "" {
-		delete(c.slots, k)
-		delete(c.byID, id)
+	k, ok := c.byID[id]
+	if !ok {
+		return
 	}
+	s, now := c.slots[k], c.now()
+	if now.Sub(s.since) >= refusalsOf {
+		s.refusals, s.since = 0, now
+	}
+	if s.refusals == mostRefusals {
+		return
+	}
+	s.refusals++
+	s.until = time.Time{}
+	delete(c.byID, id)
 }
 
 func (k key) String() string {

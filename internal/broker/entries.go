@@ -76,6 +76,13 @@ func (t *entries) of(ctx context.Context, org fairlead.OrganizationID) (*table, 
 	return fresh, nil
 }
 
+// outdated reports whether an organization's entries may have changed since a table
+// was read.
+func (t *entries) outdated(ctx context.Context, org fairlead.OrganizationID, known *table) bool {
+	revision, err := t.store.Revision(ctx, org)
+	return err == nil && revision != known.revision
+}
+
 func (t *entries) read(ctx context.Context, org fairlead.OrganizationID, revision int64) (*table, error) {
 	connectors, err := t.store.ConnectorsOf(ctx, org)
 	if err != nil {
@@ -110,7 +117,7 @@ func (t *table) find(i ref.Image) (*entry, bool) { return t.index.Lookup(i) }
 // uncovered says why a repository is pulled from anonymously, for the case that the
 // registry then refuses.
 func (t *table) uncovered(r ref.Resource) *fairlead.Error {
-	why := "no registry entry of the organization covers it, so it was asked for without a login"
+	why := "no registry entry of the organization covers it"
 	patterns := make([]pattern.Pattern, 0, len(t.entries))
 	for _, e := range t.entries {
 		patterns = append(patterns, e.Pattern)
@@ -119,13 +126,13 @@ func (t *table) uncovered(r ref.Resource) *fairlead.Error {
 	if len(near) > 0 {
 		texts := make([]string, 0, len(near))
 		for _, f := range near {
-			texts = append(texts, fmt.Sprintf("%s of %s (it %s)", f.Pattern, t.entries[f.At].Name, f.Why))
+			texts = append(texts, fmt.Sprintf("%s of entry %s (it %s)", f.Pattern, t.entries[f.At].Name, f.Why))
 		}
 		why += "; nearest: " + strings.Join(texts, ", ")
 	}
 	return &fairlead.Error{
 		Kind: fairlead.Denied, Code: fairlead.CodeNoEntry, What: fmt.Sprintf("opening %s/%s", r.Host, r.Repository), Why: why,
-		Remedy: fmt.Sprintf("an administrator adds an entry: `fairlead registry add NAME --pattern '%s'`, or check the image's name", suggestion(r)),
+		Remedy: fmt.Sprintf("an administrator adds an entry: `fairlead registry add NAME --pattern '%s'`", suggestion(r)),
 	}
 }
 

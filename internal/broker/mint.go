@@ -37,7 +37,7 @@ func (b *Broker) mint(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e
 	}
 	l.ID = id.String()
 	if err := b.narrow(ctx, &l, login, e); err != nil {
-		return fairlead.Lease{}, b.named(err, e)
+		return fairlead.Lease{}, err
 	}
 	return l, nil
 }
@@ -54,7 +54,7 @@ func (b *Broker) narrow(ctx context.Context, l *fairlead.Lease, login provider.L
 			return nil
 		}
 		if !errors.Is(err, oci.ErrNoTokenEndpoint) {
-			return err
+			return b.named(err, e)
 		}
 	}
 	switch {
@@ -91,14 +91,7 @@ func (b *Broker) named(err error, e *entry) error {
 		return err
 	}
 	c := *fe
-	if c.Code == fairlead.CodeLoginRefused {
-		c.Why = fmt.Sprintf("the registry refuses the login of connector %s", e.connector.Name)
-		if fe.Why != "" {
-			c.Why += ": " + fe.Why
-		}
-		c.Remedy = fmt.Sprintf("an administrator gives it a login that works: `fairlead connector update %s`", e.connector.Name)
-	}
-	return &c
+	return c.OfConnector(e.connector.Name)
 }
 
 // earlier gives the earlier of two ends; zero is none.

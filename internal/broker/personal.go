@@ -34,7 +34,7 @@ func (b *Broker) personal(ctx context.Context, a fairlead.Asker, s fairlead.Scop
 		l.PlainHTTP, l.CABundle = e.PlainHTTP, e.CABundle
 		l.Note = &fairlead.Error{
 			Kind: fairlead.Denied, Code: fairlead.CodePersonalProject, What: fmt.Sprintf("opening %s/%s", s.Resource.Host, s.Resource.Repository),
-			Why: fmt.Sprintf("project %s is personal, and personal projects can't use an organization's registries (entry %s of %s covers the image)",
+			Why: fmt.Sprintf("project %s is personal: personal projects can't use an organization's registries (entry %s of %s covers the image)",
 				a.Project.FullName(), e.Name, org.Name),
 			Remedy: fmt.Sprintf("give the project to the organization: `fairlead project transfer %s --to %s`", a.Project.FullName(), org.Name),
 		}

@@ -99,8 +99,8 @@ func (c *Control) mayJoin(ctx context.Context, w fairlead.Writer, o fairlead.Org
 	return nil
 }
 
-// UpdateMember changes a member's role. [fairlead.Conflict] for the last
-// administrator.
+// UpdateMember changes a member's role. [fairlead.Conflict] for the last administrator
+// who has come.
 func (c *Control) UpdateMember(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, role fairlead.Role) error {
 	o, m, err := c.member(ctx, who, org, name, fairlead.MemberUpdate)
 	if err != nil {
@@ -112,12 +112,33 @@ func (c *Control) UpdateMember(ctx context.Context, who fairlead.Caller, org, na
 	defer c.identity.Forget()
 	return c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		ev := who.Event(fairlead.MemberUpdate, fairlead.Place{Organization: o.ID}, fairlead.Object{Kind: "user", ID: string(m.ID), Name: string(m.Name)})
-		return ev.With("role", string(role)), w.PutMember(ctx, fairlead.Membership{Organization: o.ID, User: m.ID, Role: role, Since: m.Since})
+		if err := w.PutMember(ctx, fairlead.Membership{Organization: o.ID, User: m.ID, Role: role, Since: m.Since}); err != nil {
+			return ev, err
+		}
+		return ev.With("role", string(role)), keepAdmin(ctx, w, "updating member", o)
 	})
 }
 
+// keepAdmin refuses to leave an organization to administrators who were invited and
+// haven't come: if they never do, nobody can invite again.
+func keepAdmin(ctx context.Context, w fairlead.Writer, what string, o fairlead.Organization) error {
+	members, err := w.MembersOf(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Role == fairlead.Admin && !m.Invited {
+			return nil
+		}
+	}
+	return &fairlead.Error{
+		Kind: fairlead.Conflict, What: what, Why: "the other administrators of " + string(o.Name) + " haven't taken up their invitations yet",
+		Remedy: "wait until one of them has come, or make another member an administrator first",
+	}
+}
+
 // RemoveMember takes a user out of an organization, and ends the invitation of one who
-// hasn't come yet. [fairlead.Conflict] for the last administrator.
+// hasn't come yet. [fairlead.Conflict] for the last administrator who has come.
 func (c *Control) RemoveMember(ctx context.Context, who fairlead.Caller, org, name fairlead.Name) error {
 	o, m, err := c.member(ctx, who, org, name, fairlead.MemberRemove)
 	if err != nil {
@@ -131,7 +152,10 @@ func (c *Control) RemoveMember(ctx context.Context, who fairlead.Caller, org, na
 				return ev, err
 			}
 		}
-		return ev, w.RemoveMember(ctx, o.ID, m.ID)
+		if err := w.RemoveMember(ctx, o.ID, m.ID); err != nil {
+			return ev, err
+		}
+		return ev, keepAdmin(ctx, w, "removing member", o)
 	})
 }
 

@@ -94,12 +94,14 @@ func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fair
 		return none(err)
 	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		ev := registryEvent(who, fairlead.RegistryAdd, r)
 		if d.NewConnector != nil {
 			if err := c.vault.Add(ctx, w, connector, d.NewConnector.Given); err != nil {
 				return fairlead.Event{}, err
 			}
+			ev = ev.With(withConnector, string(connector.Name))
 		}
-		return registryEvent(who, fairlead.RegistryAdd, r), w.AddRegistry(ctx, r)
+		return ev, w.AddRegistry(ctx, r)
 	})
 	if err != nil {
 		return none(err)
@@ -208,14 +210,14 @@ func (c *Control) connector(ctx context.Context, o fairlead.Organization, name f
 	return found, err
 }
 
-// RemoveRegistry removes an entry; withConnector removes its connector too, if no
+// RemoveRegistry removes an entry; andConnector removes its connector too, if no
 // other entry uses it ([fairlead.Conflict], CodeInUse).
-func (c *Control) RemoveRegistry(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, withConnector bool) error {
+func (c *Control) RemoveRegistry(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, andConnector bool) error {
 	o, r, err := c.Registry(ctx, who, org, name, fairlead.RegistryRemove)
 	if err != nil {
 		return err
 	}
-	if withConnector {
+	if andConnector {
 		if err := who.May(fairlead.ConnectorDelete, fairlead.Place{Organization: o.ID}); err != nil {
 			return err
 		}
@@ -225,12 +227,16 @@ func (c *Control) RemoveRegistry(ctx context.Context, who fairlead.Caller, org, 
 		if err := w.RemoveRegistry(ctx, o.ID, r.ID); err != nil {
 			return ev, err
 		}
-		if withConnector && r.Connector != "" {
-			return ev.With("with_connector", string(r.ConnectorName)), w.RemoveConnector(ctx, o.ID, r.Connector)
+		if andConnector && r.Connector != "" {
+			return ev.With(withConnector, string(r.ConnectorName)), w.RemoveConnector(ctx, o.ID, r.Connector)
 		}
 		return ev, nil
 	})
 }
+
+// withConnector is the detail of an event in which the entry's connector was made,
+// changed or removed with it.
+const withConnector = "with_connector"
 
 func registryEvent(who fairlead.Caller, a fairlead.Action, r fairlead.Registry) fairlead.Event {
 	ev := who.Event(a, fairlead.Place{Organization: r.Organization}, fairlead.Object{Kind: "registry", ID: string(r.ID), Name: string(r.Name)}).

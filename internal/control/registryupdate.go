@@ -34,12 +34,14 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 		return none(err)
 	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+		ev := registryEvent(who, fairlead.RegistryUpdate, r)
 		if change {
 			if err := c.vault.Replace(ctx, w, connector, ch.Given); err != nil {
 				return fairlead.Event{}, err
 			}
+			ev = ev.With(withConnector, string(connector.Name))
 		}
-		return registryEvent(who, fairlead.RegistryUpdate, r), w.UpdateRegistry(ctx, r)
+		return ev, w.UpdateRegistry(ctx, r)
 	})
 	if err != nil {
 		return none(err)

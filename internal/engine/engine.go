@@ -22,7 +22,8 @@ type Engine interface {
 	Unsupported(features []fairlead.Feature) []fairlead.Feature
 	// Pull makes an image ready, by its digest. It asks the registry with the keychain
 	// each time, whatever is there already: that bytes are here is no right to them.
-	// Errors have a code of package fairlead's that says what stopped it.
+	// Errors have a code of package fairlead's that says what stopped it; when ctx ends,
+	// the error is its cause.
 	Pull(ctx context.Context, p PullRequest) (Pulled, error)
 	// Run runs a container to its end and removes it. When ctx ends, the container is
 	// asked to end (SIGTERM), and after Grace is killed; the error is then ctx's cause.

@@ -25,6 +25,7 @@ func Plan() map[string]int {
 		"internal/seal":         4,
 		"internal/sqlite":       4,
 		"internal/postgres":     4,
+		"internal/together":     4,
 		"internal/blob":         4,
 		"internal/provider":     4,
 		"internal/provider/...": 4,

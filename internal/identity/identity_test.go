@@ -20,13 +20,13 @@ func begin(t *testing.T, options ...fairleadtest.Option) (*fairleadtest.Plane, *
 	return fairleadtest.Start(t, append(options, fairleadtest.WithClock(clock))...), clock
 }
 
-func clear(s string) wire.Clear { return wire.Clear{Secret: fairlead.SecretText(s)} }
+func hidden(s string) wire.Clear { return wire.Clear{Secret: fairlead.SecretText(s)} }
 
 func acme() wire.OrganizationPath { return wire.OrganizationPath{Organization: "acme"} }
 
 func login(t *testing.T, p *fairleadtest.Plane, name, password string) (*client.Client, error) {
 	t.Helper()
-	s, err := client.Do(t.Context(), p.Anybody(), wire.Login, wire.LoginRequest{Name: name, Password: clear(password)})
+	s, err := client.Do(t.Context(), p.Anybody(), wire.Login, wire.LoginRequest{Name: name, Password: hidden(password)})
 	return p.As(s.Token.Secret), err
 }
 
@@ -53,9 +53,16 @@ func TestLogin(t *testing.T) {
 	}
 	texts := map[string]bool{}
 	for _, row := range []struct{ name, password string }{
-		{"ann", "correct horse batter"}, {"ann", fairleadtest.Password + " "}, {"ann", ""}, {"nobody", fairleadtest.Password},
-		{"", fairleadtest.Password}, {"acme", fairleadtest.Password}, {"Ann", fairleadtest.Password}, {"ann\x00", fairleadtest.Password},
-		{strings.Repeat("a", 100_000), fairleadtest.Password}, {"nobody", strings.Repeat("a", 100_000)},
+		{"ann", "correct horse batter"},
+		{"ann", fairleadtest.Password + " "},
+		{"ann", ""},
+		{"nobody", fairleadtest.Password},
+		{"", fairleadtest.Password},
+		{"acme", fairleadtest.Password},
+		{"Ann", fairleadtest.Password},
+		{"ann\x00", fairleadtest.Password},
+		{strings.Repeat("a", 100_000), fairleadtest.Password},
+		{"nobody", strings.Repeat("a", 100_000)},
 	} {
 		clock.Move(2 * time.Hour) // so that nobody has to wait
 		_, err := login(t, p, row.name, row.password)
@@ -117,7 +124,7 @@ func TestTooManyTries(t *testing.T) {
 		t.Errorf("a minute later: %v", err)
 	}
 	changing := func(old string) error {
-		_, err := client.Do(t.Context(), p.Ann, wire.SetPassword, wire.PasswordRequest{Old: clear(old), New: clear("another password")})
+		_, err := client.Do(t.Context(), p.Ann, wire.SetPassword, wire.PasswordRequest{Old: hidden(old), New: hidden("another password")})
 		return err
 	}
 	for range 5 {
@@ -139,7 +146,7 @@ func TestSetPassword(t *testing.T) {
 	}
 	token := fairleadtest.Must(t, p.Ann, wire.CreateToken, wire.TokenRequest{Name: "ci"})
 	for _, short := range []string{"", "123456789", strings.Repeat("x", 1025)} {
-		_, err := client.Do(t.Context(), p.Ann, wire.SetPassword, wire.PasswordRequest{Old: clear(fairleadtest.Password), New: clear(short)})
+		_, err := client.Do(t.Context(), p.Ann, wire.SetPassword, wire.PasswordRequest{Old: hidden(fairleadtest.Password), New: hidden(short)})
 		if e := fairlead.AsError("", err); e.Kind != fairlead.Invalid || e.Field != "password" {
 			t.Errorf("a password of %d bytes: %v", len(short), err)
 		}
@@ -147,7 +154,7 @@ func TestSetPassword(t *testing.T) {
 	if !holds(t, p.Ann) || !holds(t, other) {
 		t.Error("a password that wasn't changed ended sessions")
 	}
-	fairleadtest.Must(t, p.Ann, wire.SetPassword, wire.PasswordRequest{Old: clear(fairleadtest.Password), New: clear("another password")})
+	fairleadtest.Must(t, p.Ann, wire.SetPassword, wire.PasswordRequest{Old: hidden(fairleadtest.Password), New: hidden("another password")})
 	if holds(t, p.Ann) || holds(t, other) {
 		t.Error("sessions outlive the password")
 	}
@@ -170,7 +177,7 @@ func TestSetUpOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	setUp := func(l fairlead.Secret, org, name, password string) error {
-		_, err := client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: wire.Clear{Secret: l}, Organization: org, Name: name, Password: clear(password)})
+		_, err := client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: wire.Clear{Secret: l}, Organization: org, Name: name, Password: hidden(password)})
 		return err
 	}
 	for name, row := range map[string]struct {
@@ -218,7 +225,7 @@ func TestSetUpLink(t *testing.T) {
 	clock := fairleadtest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	p := fairleadtest.Open(t, fairleadtest.WithClock(clock))
 	setUp := func(l wire.Clear) error {
-		_, err := client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: l, Organization: "acme", Name: "ann", Password: clear("a good password")})
+		_, err := client.Do(t.Context(), p.Anybody(), wire.SetUp, wire.SetUpRequest{Link: l, Organization: "acme", Name: "ann", Password: hidden("a good password")})
 		return err
 	}
 	old, err := p.Identity.NewSetUpLink(t.Context())
@@ -236,7 +243,7 @@ func TestSetUpLink(t *testing.T) {
 	if holds(t, p.As(link)) {
 		t.Error("a set-up link is a token to work with")
 	}
-	if err := setUp(clear("  " + p.URL + "/setup#" + string(link.Reveal()) + "\n")); err != nil {
+	if err := setUp(hidden("  " + p.URL + "/setup#" + string(link.Reveal()) + "\n")); err != nil {
 		t.Errorf("a link as it was printed: %v", err)
 	}
 }
@@ -248,7 +255,7 @@ func TestInvitations(t *testing.T) {
 		return client.Do(t.Context(), p.Ann, wire.AddMember, wire.MemberRequest{OrganizationPath: acme(), Name: name, Role: fairlead.Member})
 	}
 	join := func(link wire.Clear) error {
-		_, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: link, Password: clear(fairleadtest.Password)})
+		_, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: link, Password: hidden(fairleadtest.Password)})
 		return err
 	}
 	must := func(m wire.NewMember, err error) wire.Clear {
@@ -270,7 +277,7 @@ func TestInvitations(t *testing.T) {
 	}
 	second := must(invite("bob"))
 	gone("a link that was replaced", first)
-	if _, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: second, Password: clear("short")}); fairlead.KindOf(err) != fairlead.Invalid {
+	if _, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: second, Password: hidden("short")}); fairlead.KindOf(err) != fairlead.Invalid {
 		t.Errorf("a short password: %v", err)
 	}
 	if err := join(second); err != nil {
@@ -286,7 +293,7 @@ func TestInvitations(t *testing.T) {
 	removed := must(invite("dora"))
 	fairleadtest.Must(t, p.Ann, wire.RemoveMember, wire.MemberPath{OrganizationPath: acme(), User: "dora"})
 	gone("a link of one who was removed", removed)
-	gone("a set-up link's text", clear("flx_"+strings.Repeat("A", 43)))
+	gone("a set-up link's text", hidden("flx_"+strings.Repeat("A", 43)))
 }
 
 // TestInvitedElsewhere has the administrator of another organization invite somebody
@@ -301,7 +308,7 @@ func TestInvitedElsewhere(t *testing.T) {
 	if fairlead.KindOf(err) != fairlead.Conflict || !got.Link.IsZero() {
 		t.Errorf("eve invites acme's future administrator: a link: %v, %v", !got.Link.IsZero(), err)
 	}
-	s, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: clear(fairleadtest.Password)})
+	s, err := client.Do(t.Context(), p.Anybody(), wire.Join, wire.JoinRequest{Link: m.Link, Password: hidden(fairleadtest.Password)})
 	if err != nil {
 		t.Fatalf("the invitation doesn't hold any more: %v", err)
 	}
@@ -322,7 +329,7 @@ func TestRevocation(t *testing.T) {
 	fairleadtest.CopyKeys(t, one, data)
 	two := fairleadtest.Open(t, fairleadtest.WithDatabase(url), fairleadtest.WithData(data), fairleadtest.WithClock(clock))
 	bob := fairleadtest.Must(t, one.Ann, wire.AddMember, wire.MemberRequest{OrganizationPath: acme(), Name: "bob", Role: fairlead.Admin})
-	s := fairleadtest.Must(t, one.Anybody(), wire.Join, wire.JoinRequest{Link: bob.Link, Password: clear(fairleadtest.Password)})
+	s := fairleadtest.Must(t, one.Anybody(), wire.Join, wire.JoinRequest{Link: bob.Link, Password: hidden(fairleadtest.Password)})
 	for name, revoke := range map[string]func(wire.NewToken){
 		"token": func(n wire.NewToken) {
 			fairleadtest.Must(t, one.As(s.Token.Secret), wire.RevokeToken, wire.TokenPath{Token: n.Info.ID})

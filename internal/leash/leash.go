@@ -27,9 +27,12 @@ import (
 // Name is the base name of argv[0] by which the binary becomes the leash.
 const Name = "fairlead-leash"
 
+// ExitDeadline is the leash's exit code when the deadline passed, which a command that
+// was killed has too.
+const ExitDeadline = 128 + int(unix.SIGKILL)
+
 // Exit codes of the leash itself, as a shell has them.
 const (
-	exitDeadline   = 128 + int(unix.SIGKILL)
 	exitCannotRun  = 126
 	exitNotFound   = 127
 	exitWrongUsage = 2
@@ -66,13 +69,26 @@ func Renew(file string, until time.Duration) error {
 	return err
 }
 
-func deadline(file string) (time.Duration, error) {
-	b, err := os.ReadFile(file) //nolint:gosec // The worker names the file.
+// deadline is a deadline file, and what it said when it could last be read. One that
+// never could has passed: nobody vouches for the hold.
+type deadline struct {
+	file  string
+	until time.Duration
+}
+
+// passed looks at the clock first, then into the file: a worker that moved the deadline
+// before the old one passed can rely on it.
+func (d *deadline) passed() bool {
+	now, err := Boottime()
 	if err != nil {
-		return 0, err
+		return true
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
-	return time.Duration(n), err
+	if b, err := os.ReadFile(d.file); err == nil { // The worker names the file.
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil {
+			d.until = time.Duration(n)
+		}
+	}
+	return now >= d.until
 }
 
 // Main is the leash's main function: args are the deadline file, then the program and
@@ -86,11 +102,15 @@ func Main(args []string, errs io.Writer) int {
 	// Asked for before the program begins, so that no signal is missed.
 	signals := make(chan os.Signal, 32)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCHLD)
+	d := deadline{file: args[0]}
+	if d.passed() {
+		return ExitDeadline // the engine was slow: another worker may have the run
+	}
 	child, code := start(args[1:], errs)
 	if child == 0 {
 		return code
 	}
-	return watch(args[0], child, signals)
+	return watch(&d, child, signals)
 }
 
 // start runs the program in a process group of its own.
@@ -111,14 +131,9 @@ func start(args []string, errs io.Writer) (pid, code int) {
 }
 
 // watch reaps children, hands signals on, and looks at the deadline.
-func watch(file string, child int, signals <-chan os.Signal) int {
+func watch(d *deadline, child int, signals <-chan os.Signal) int {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	// Without a deadline that can be read the hold ends now: nobody vouches for it.
-	until, err := deadline(file)
-	if err != nil {
-		until = 0
-	}
 	for {
 		select {
 		case s := <-signals:
@@ -132,13 +147,12 @@ func watch(file string, child int, signals <-chan os.Signal) int {
 				return code
 			}
 		case <-look.C:
-			if d, err := deadline(file); err == nil {
-				until = d
-			}
-			if now, err := Boottime(); err != nil || now >= until {
+			if d.passed() {
 				_ = unix.Kill(-child, unix.SIGKILL)
-				_ = unix.Kill(-1, unix.SIGKILL)
-				return exitDeadline
+				if os.Getpid() == 1 { // else it would be everything of the machine
+					_ = unix.Kill(-1, unix.SIGKILL)
+				}
+				return ExitDeadline
 			}
 		}
 	}

@@ -48,8 +48,11 @@ func (c *Client) Part(ctx context.Context, kc fairlead.Keychain, r ref.Resource,
 
 func (c *Client) blobPull(kc fairlead.Keychain, r ref.Resource, d Descriptor) *pull {
 	digest := string(d.Digest)
-	return &pull{c: c, kc: kc, resource: r, what: "fetching blob " + digest + " of " + r.String(), object: "blob " + digest}
+	return &pull{c: c, kc: kc, resource: r, what: "fetching blob " + digest + " of " + r.String(), object: blobObject + digest}
 }
+
+// blobObject is what the object of a pull of a blob begins with.
+const blobObject = "blob "
 
 func (p *pull) check(d Descriptor) error {
 	if err := ref.CheckDigest(string(d.Digest)); err != nil {

@@ -87,7 +87,8 @@ func (c *Client) probe(ctx context.Context, what string, e Endpoint, u *url.URL)
 		return host{}, err
 	}
 	defer drain(res.Body)
-	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500 {
+	// 400 is what a server with TLS says to plain HTTP, and no word on logins.
+	if status := res.StatusCode; status == http.StatusTooManyRequests || status == http.StatusBadRequest || status >= 500 {
 		return host{}, unwell(what, e.Host, res.Response, "", c.now())
 	}
 	return c.hostFrom(what, e, res)

@@ -25,6 +25,16 @@ type Timeouts struct {
 	Stall     time.Duration // between two bytes of a reply: 60 s
 }
 
+// Within are timeouts of which none is longer than d, for an operator who knows how
+// slow the registries are; 0 is the defaults.
+func Within(d time.Duration) Timeouts {
+	t := Timeouts{Header: d, Stall: d}.orDefault()
+	if d > 0 {
+		t.Connect, t.Handshake = min(t.Connect, d), min(t.Handshake, d)
+	}
+	return t
+}
+
 func (t Timeouts) orDefault() Timeouts {
 	set := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {

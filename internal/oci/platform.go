@@ -16,6 +16,14 @@ type Platform struct {
 	Variant      string `json:"variant,omitempty"`
 }
 
+// ParsePlatform reads what [Platform.String] writes.
+func ParsePlatform(s string) Platform {
+	var p Platform
+	p.OS, s, _ = strings.Cut(s, "/")
+	p.Architecture, p.Variant, _ = strings.Cut(s, "/")
+	return p
+}
+
 // String is os/architecture or os/architecture/variant.
 func (p Platform) String() string {
 	s := p.OS + "/" + p.Architecture

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/ref"
@@ -85,6 +86,10 @@ func (p *pull) missing(v *visit, list []registryError, said string) error {
 		if said != "" {
 			e.Why += " (" + quote(said) + ")"
 		}
+	}
+	if strings.HasPrefix(p.object, blobObject) {
+		e.Remedy = "push the image again: its manifest is there, and not all that it is made of"
+		return e
 	}
 	if !v.anonymous() {
 		e.Why += ", or doesn't show it to the login"

@@ -35,7 +35,7 @@ func unwell(what, where string, res *http.Response, said string, now time.Time) 
 		e.Kind, e.Code = fairlead.Limited, fairlead.CodeRateLimited
 		e.RetryAt = retryAfter(res.Header, now)
 		e.Why = where + " has had too many requests" + tail
-		e.Remedy = "wait, or pull with a login that has a higher limit"
+		e.Remedy = "wait" + until(e.RetryAt) + ", or pull with a login that has a higher limit"
 	case status == http.StatusProxyAuthRequired:
 		e.Code = fairlead.CodeConnect
 		e.Why = "the proxy on the way to " + where + " wants a login"
@@ -43,15 +43,26 @@ func unwell(what, where string, res *http.Response, said string, now time.Time) 
 	case status >= 500:
 		e.RetryAt = retryAfter(res.Header, now)
 		e.Why = fmt.Sprintf("%s is in trouble (%s)%s", where, statusText(status), tail)
-		e.Remedy = "try again; if it stays, tell those who run the registry"
+		e.Remedy = "try again" + after(e.RetryAt) + "; if it stays, tell those who run the registry"
 	case status == http.StatusBadRequest && said == "" && res.Request != nil && res.Request.URL.Scheme == "http":
 		e.Why = fmt.Sprintf("%s doesn't take the request (%s)", where, statusText(status))
-		e.Remedy = "if it speaks TLS, forbid plain HTTP on the registry entry"
+		e.Remedy = "if it speaks TLS, an administrator takes plain HTTP off the registry entry (--plain-http=false)"
 	default:
 		e.Why = fmt.Sprintf("%s answers %s%s", where, statusText(status), tail)
 		e.Remedy = "check that the host is a registry; if it is, tell those who run it"
 	}
 	return e
+}
+
+// until and after say when a server wants to be asked again, if it said so.
+func until(at time.Time) string { return when(" until ", at) }
+func after(at time.Time) string { return when(" after ", at) }
+
+func when(word string, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return word + at.UTC().Format("2006-01-02 15:04:05 MST")
 }
 
 // storage gives an error of a registry's storage the remedy that there is.

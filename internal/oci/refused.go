@@ -165,20 +165,22 @@ func (c *Client) accepts(ctx context.Context, what string, e Endpoint, login fai
 }
 
 func (v *visit) loginRefused(n no, proof string) error {
-	return &fairlead.Error{
+	e := &fairlead.Error{
 		Kind: fairlead.Denied, Code: fairlead.CodeLoginRefused, What: v.what,
 		Why:    fmt.Sprintf("%s doesn't accept %s (%s)", v.endpoint.Host, proof, n.reply()),
 		Remedy: "check the connector's login: it may have been changed, revoked or have ended",
 	}
+	return e.OfConnector(v.lease.ConnectorName)
 }
 
 func (v *visit) noRight(n no) error {
-	return &fairlead.Error{
+	e := &fairlead.Error{
 		Kind: fairlead.Denied, Code: fairlead.CodeNoRight, What: v.what,
 		Why: fmt.Sprintf("%s accepts the login, but gives it no right to %s %s (%s)",
 			v.endpoint.Host, v.scope.Verb, v.scope.Resource.Repository, n.reply()),
 		Remedy: "give the account that right at the registry, or connect another account",
 	}
+	return e.OfConnector(v.lease.ConnectorName)
 }
 
 // denied is a refusal of what was asked for without a login.
@@ -207,9 +209,12 @@ func (v *visit) note(why string, otherwise error) error {
 		e.What = v.what
 	}
 	if e.Why != "" {
-		why = e.Why + "; " + why
+		why += ", and " + e.Why
 	}
 	e.Why = why
+	if e.Code == fairlead.CodeNoEntry {
+		e.Remedy = "check the image's name; if it is right, " + e.Remedy
+	}
 	return &e
 }
 

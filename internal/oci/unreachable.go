@@ -159,10 +159,10 @@ func untrusted(e *fairlead.Error, host string, err error, now time.Time) bool {
 	switch {
 	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
 		e.Why = host + " speaks HTTP without TLS"
-		e.Remedy = "put TLS in front of it, or allow plain HTTP on the registry entry"
+		e.Remedy = "an administrator allows plain HTTP on the registry entry (--plain-http), or puts TLS in front of the registry"
 	case errors.As(err, &name):
 		e.Why = "the certificate that " + host + " shows is for " + namesOf(name.Certificate)
-		e.Remedy = "use a name that the certificate has, or give the host a certificate for its name"
+		e.Remedy = "use a name that the certificate has, or have whoever runs the registry give it a certificate for its name"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		wrongTime(e, host, invalid.Cert, now)
 	case errors.As(err, &unknown):
@@ -170,7 +170,7 @@ func untrusted(e *fairlead.Error, host string, err error, now time.Time) bool {
 		if c := unknown.Cert; c != nil && c.Issuer.String() == c.Subject.String() {
 			e.Why = "the certificate that " + host + " shows is signed by itself"
 		}
-		e.Remedy = "add the authority's certificate to the registry entry as its CA bundle"
+		e.Remedy = "an administrator adds the authority's certificate to the registry entry (--ca-file)"
 	case errors.As(err, &invalid):
 		e.Why = "the certificate that " + host + " shows isn't valid for a server"
 		e.Remedy = "give the host another certificate"
@@ -216,7 +216,7 @@ func wrongTime(e *fairlead.Error, host string, c *x509.Certificate, now time.Tim
 		return
 	}
 	e.Why = fmt.Sprintf("the certificate that %s shows expired on %s", host, c.NotAfter.UTC().Format(day))
-	e.Remedy = "renew the registry's certificate"
+	e.Remedy = "whoever runs the registry renews its certificate"
 }
 
 // namesOf lists what a certificate is for, a few of it.

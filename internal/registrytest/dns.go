@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -13,7 +14,26 @@ import (
 // knows. No address is "no such name"; an invalid address is a server that fails.
 func Resolver(tb testing.TB, lookup func(name string) []netip.Addr) *net.Resolver {
 	tb.Helper()
-	server, err := (&net.ListenConfig{}).ListenPacket(tb.Context(), "udp", "127.0.0.1:0")
+	server := nameServer(tb, "127.0.0.1:0", lookup)
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", server)
+	}}
+}
+
+// NameServer is a name server for other processes, at a loopback address of its own and
+// the port that they ask (53). It gives the address, as resolv.conf(5) has it.
+func NameServer(tb testing.TB, lookup func(name string) []netip.Addr) string {
+	tb.Helper()
+	var host [3]byte
+	_, _ = rand.Read(host[:])
+	address := net.IPv4(127, host[0]|1, host[1], host[2]|1).String()
+	nameServer(tb, net.JoinHostPort(address, "53"), lookup)
+	return address
+}
+
+func nameServer(tb testing.TB, address string, lookup func(name string) []netip.Addr) string {
+	tb.Helper()
+	server, err := (&net.ListenConfig{}).ListenPacket(tb.Context(), "udp", address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -35,9 +55,7 @@ func Resolver(tb testing.TB, lookup func(name string) []netip.Addr) *net.Resolve
 			}
 		}
 	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
+	return server.LocalAddr().String()
 }
 
 // Names is a lookup of fixed names.

@@ -82,6 +82,7 @@ type Registry struct {
 	record record
 
 	front, tokens, storage *server
+	ready                  chan struct{} // closed when all of them listen; before, none answers
 	done                   chan struct{} // closed when it ends; frees what stands still
 	ending                 sync.Once
 
@@ -109,7 +110,7 @@ func Start(ctx context.Context, c Config) (*Registry, error) {
 		return nil, fmt.Errorf("making an authority: %w", err)
 	}
 	r := &Registry{
-		config: c, ca: ca, store: newStore(), issuer: newIssuer(c, ca), done: make(chan struct{}),
+		config: c, ca: ca, store: newStore(), issuer: newIssuer(c, ca), ready: make(chan struct{}), done: make(chan struct{}),
 		faults: c.Faults, urls: map[string]int{},
 	}
 	if r.front, err = r.serve(ctx, c.Address, http.HandlerFunc(r.serveFront)); err != nil {
@@ -126,6 +127,7 @@ func Start(ctx context.Context, c Config) (*Registry, error) {
 		r.Close()
 		return nil, err
 	}
+	close(r.ready)
 	return r, nil
 }
 
@@ -210,7 +212,10 @@ func (s *server) port() string {
 }
 
 func (r *Registry) serve(ctx context.Context, address string, h http.Handler) (*server, error) {
-	return serve(ctx, address, h, r.config, r.ca)
+	return serve(ctx, address, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		<-r.ready
+		h.ServeHTTP(w, req)
+	}), r.config, r.ca)
 }
 
 // serve listens at an address, with or without TLS.

@@ -131,8 +131,13 @@ func TestLeaseOfAnotherImage(t *testing.T) {
 	y.queue(t)
 	h := y.claim(t, y.one)
 	for _, at := range []struct{ host, repository string }{
-		{"docker.io", "library/alpine"}, {"registry.example.com", "library/busybox"}, {"docker.io", ""}, {"", ""},
-		{"index.docker.io", "library/busybox"}, {"docker.io", "busybox"}, {"docker.io", "library/busybox/../alpine"},
+		{"docker.io", "library/alpine"},
+		{"registry.example.com", "library/busybox"},
+		{"docker.io", ""},
+		{"", ""},
+		{"index.docker.io", "library/busybox"},
+		{"docker.io", "busybox"},
+		{"docker.io", "library/busybox/../alpine"},
 	} {
 		err := do(t, y.one, wire.LeaseHeld, wire.HeldLeaseRequest{HeldPath: *h, Host: at.host, Repository: at.repository})
 		if fairlead.KindOf(err) != fairlead.Denied {

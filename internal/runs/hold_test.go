@@ -59,23 +59,32 @@ func (y *yard) show(t *testing.T, number int64) fairlead.Run {
 func acts(h wire.HeldPath) map[string]func(t *testing.T, c *client.Client) error {
 	zero := 0
 	return map[string]func(t *testing.T, c *client.Client) error{
-		"renew": func(t *testing.T, c *client.Client) error { return do(t, c, wire.Renew, wire.RenewRequest{HeldPath: h}) },
+		"renew": func(t *testing.T, c *client.Client) error {
+			t.Helper()
+			return do(t, c, wire.Renew, wire.RenewRequest{HeldPath: h})
+		},
 		"release": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return do(t, c, wire.Renew, wire.RenewRequest{HeldPath: h, Release: true})
 		},
 		"append": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return do(t, c, wire.AppendLog, wire.LogLines{HeldPath: h, Lines: []fairlead.LogLine{{Seq: 1, Stream: fairlead.Stdout, Text: "late"}}})
 		},
 		"lease": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return do(t, c, wire.LeaseHeld, wire.HeldLeaseRequest{HeldPath: h, Host: "docker.io", Repository: "library/busybox"})
 		},
 		"begin": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return do(t, c, wire.Begin, wire.BegunRequest{HeldPath: h, Pulled: fairlead.PullRecord{Image: "late", Lease: fairlead.Anonymous}})
 		},
 		"end": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return do(t, c, wire.End, wire.EndRequest{HeldPath: h, ExitCode: &zero})
 		},
 		"archive": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			body, _, err := client.Get(t.Context(), c, wire.GetHeldArchive, h)
 			if err == nil {
 				_ = body.Close()
@@ -83,6 +92,7 @@ func acts(h wire.HeldPath) map[string]func(t *testing.T, c *client.Client) error
 			return err
 		},
 		"output": func(t *testing.T, c *client.Client) error {
+			t.Helper()
 			return client.Put(t.Context(), c, wire.PutOutput, wire.HeldOutputPath{HeldPath: h, Name: "late", Digest: digest("late"), Size: 4}, bytes.NewReader([]byte("late")), 4)
 		},
 	}

@@ -60,6 +60,7 @@ func TestEachOnce(t *testing.T) {
 
 // perform claims and ends runs until there are none.
 func perform(t *testing.T, c *client.Client, mu *sync.Mutex, performed map[int64]int) {
+	t.Helper()
 	zero := 0
 	for {
 		a, err := client.Do(t.Context(), c, wire.Claim, wire.ClaimRequest{Engine: "docker", Platform: "linux/amd64", Version: "test"})

@@ -30,6 +30,8 @@ type Options struct {
 	// AllowHosts are hosts, host:port pairs and CIDRs that registries may have
 	// although they are loopback, link-local or metadata addresses.
 	AllowHosts []string
+	// RegistryTimeout is how long a registry may be silent; 0 is package oci's default.
+	RegistryTimeout time.Duration
 	// Proxy says through which proxy a request to a registry goes, if any.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Hold is how long a worker holds a run without renewing it.

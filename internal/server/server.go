@@ -23,6 +23,7 @@ import (
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
+	"fairlead.dev/fairlead/internal/together"
 	"fairlead.dev/fairlead/internal/vault"
 	"fairlead.dev/fairlead/internal/web"
 )
@@ -67,6 +68,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Between != nil {
 		s.Store = o.Between(s.Store)
 	}
+	s.Store = together.NewStore(s.Store)
 	ring, err := keys(ctx, s.Store, o)
 	if err != nil {
 		return nil, err
@@ -130,7 +132,9 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if err := s.Vault.Check(ctx); err != nil {
 		return err
 	}
-	registries, err := oci.New(oci.Options{Egress: oci.Egress{Allow: o.AllowHosts}, Proxy: o.Proxy, Now: o.Now, UserAgent: UserAgent(o.Version)})
+	registries, err := oci.New(oci.Options{
+		Egress: oci.Egress{Allow: o.AllowHosts}, Proxy: o.Proxy, Now: o.Now, UserAgent: UserAgent(o.Version), Timeouts: oci.Within(o.RegistryTimeout),
+	})
 	if err != nil {
 		return err
 	}

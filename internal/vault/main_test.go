@@ -38,16 +38,16 @@ func newRoom(t *testing.T, options ...fairleadtest.Option) *room {
 }
 
 // draft is of a connector with a password.
-func draft(name fairlead.Name, hosts, password string) provider.Draft {
+func draft(name fairlead.Name, hosts string) provider.Draft {
 	return provider.Draft{Name: name, Family: "docker", Method: "basic", Given: provider.Given{
 		Public: map[string]string{"hosts": hosts, "username": "robot"},
-		Secret: map[string]fairlead.Secret{"password": fairlead.SecretText(password)},
+		Secret: map[string]fairlead.Secret{"password": fairlead.SecretText(canary)},
 	}}
 }
 
 func (r *room) register(t *testing.T, org fairlead.OrganizationID, name fairlead.Name) fairlead.Connector {
 	t.Helper()
-	c, err := r.Vault.Register(t.Context(), r.ann, org, draft(name, "reg.example.com", canary))
+	c, err := r.Vault.Register(t.Context(), r.ann, org, draft(name, "reg.example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}

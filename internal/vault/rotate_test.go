@@ -230,12 +230,13 @@ func (k keys) rotate(t *testing.T, beside *vault.Vault, orgs ...fairlead.Organiz
 
 // load is what a server does meanwhile. Only a change that met another may fail.
 func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.ConnectorID, name string) {
+	t.Helper()
 	check := func(what string, err error) {
 		if err != nil && ctx.Err() == nil && fairlead.CodeOf(err) != fairlead.CodeStale {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com", canary))
+	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"))
 	check("registering", err)
 	if err == nil {
 		opened, err := r.open(ctx, c)

@@ -27,10 +27,10 @@ func TestConnector(t *testing.T) {
 	if err != nil || string(opened.Secret["password"].Reveal()) != canary || opened.Public["username"] != "robot" {
 		t.Fatalf("opened: %+v, %v", opened.Connector, err)
 	}
-	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com", canary)); fairlead.KindOf(err) != fairlead.Conflict {
+	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com")); fairlead.KindOf(err) != fairlead.Conflict {
 		t.Errorf("a name that is taken: %v", err)
 	}
-	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com", canary)); err != nil || c.Organization != r.side {
+	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com")); err != nil || c.Organization != r.side {
 		t.Errorf("the same name in another organization: %v", err)
 	}
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -49,6 +50,7 @@ type Web struct {
 	Options
 	mux   *http.ServeMux
 	pages *template.Template
+	doors http.Handler // mux, behind what keeps other sites' pages out
 }
 
 // New builds the pages.
@@ -62,7 +64,8 @@ func New(o Options) (*Web, error) {
 		return nil, fairlead.AsError("reading assets", err)
 	}
 	w := &Web{Options: o, mux: http.NewServeMux(), pages: pages}
-	w.mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
+	// One name and no more: a directory would be listed.
+	w.mux.Handle("GET /assets/{name}", http.StripPrefix("/assets/", http.FileServerFS(assets)))
 	w.mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, _ *http.Request) {
 		w.show(rw, http.StatusOK, "home.html", page{Title: "Fairlead"})
 	})
@@ -78,7 +81,24 @@ func New(o Options) (*Web, error) {
 	w.mux.HandleFunc("/", func(rw http.ResponseWriter, _ *http.Request) {
 		w.show(rw, http.StatusNotFound, "missing.html", page{Title: "Not found"})
 	})
-	return w, nil
+	return w, w.protect()
+}
+
+// protect refuses forms that a page of another site sends: a browser says where they
+// come from (Sec-Fetch-Site, or Origin from an older one). A proxy in front may change
+// the host, so the public URL's is ours too.
+func (w *Web) protect() error {
+	p := http.NewCrossOriginProtection()
+	if u, err := url.Parse(w.PublicURL); err == nil && u.Host != "" {
+		if err := p.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			return fairlead.AsError("reading the public URL", err)
+		}
+	}
+	p.SetDenyHandler(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		w.show(rw, http.StatusForbidden, "foreign.html", page{Title: "From another site"})
+	}))
+	w.doors = p.Handler(w.mux)
+	return nil
 }
 
 // page is what every page is drawn from.
@@ -106,7 +126,7 @@ func (w *Web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	w.mux.ServeHTTP(rw, r)
+	w.doors.ServeHTTP(rw, r)
 }
 
 // show draws a page whole before it sends any of it.

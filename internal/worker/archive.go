@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,30 +22,61 @@ import (
 // fetch brings the run's code and inputs.
 func (j *job) fetch(ctx context.Context) error {
 	if j.run.Archive != "" {
-		if err := j.tell(ctx, j.fetchCode); err != nil {
+		if err := j.fetchCode(ctx); err != nil {
 			return err
 		}
 	}
 	return j.fetchInputs(ctx)
 }
 
-// fetchCode unpacks the archive of the working directory.
+// fetchCode downloads the archive of the working directory, as often as that is cut
+// short. Only when it is whole is anything unpacked.
 func (j *job) fetchCode(ctx context.Context) error {
-	body, _, err := client.Get(ctx, j.Client, wire.GetHeldArchive, j.hold.path())
-	if err != nil {
+	file := filepath.Join(j.dir, "archive")
+	defer func() { _ = os.Remove(file) }()
+	if err := j.tell(ctx, func(ctx context.Context) error { return j.download(ctx, file) }); err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }()
+	f, err := os.Open(file) //nolint:gosec // The worker's own.
+	if err != nil {
+		return failed("opening "+file, err)
+	}
+	defer func() { _ = f.Close() }()
 	root, err := os.OpenRoot(j.codeDir())
 	if err != nil {
 		return failed("opening "+j.codeDir(), err)
 	}
 	defer func() { _ = root.Close() }()
-	unzipped, err := gzip.NewReader(body)
+	unzipped, err := gzip.NewReader(f)
 	if err != nil {
 		return brokenArchive(err)
 	}
 	return unpack(tar.NewReader(unzipped), root)
+}
+
+// download writes the archive to a file: [fairlead.Unavailable] if it isn't whole.
+func (j *job) download(ctx context.Context, file string) error {
+	body, _, err := client.Get(ctx, j.Client, wire.GetHeldArchive, j.hold.path())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	f, err := os.Create(file) //nolint:gosec // The worker's own.
+	if err != nil {
+		return failed("writing "+file, err)
+	}
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, h), body)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return &fairlead.Error{Kind: fairlead.Unavailable, What: "downloading the code's archive", Why: innermost(err), Remedy: "try again"}
+	}
+	if got := fairlead.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))); got != j.run.Archive {
+		return &fairlead.Error{
+			Kind: fairlead.Unavailable, Code: fairlead.CodeDigest, What: "downloading the code's archive", Why: fmt.Sprintf("its digest is %s, and the run's is %s", got, j.run.Archive),
+			Remedy: "look at the server's disk and at what is in between",
+		}
+	}
+	return nil
 }
 
 // unpack writes an archive's files below root. os.Root keeps every path, through

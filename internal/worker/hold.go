@@ -15,23 +15,27 @@ import (
 
 // Why a run's context ends.
 var (
-	errStop = errors.New("somebody asked for the run's end")
-	errLost = errors.New("the worker lost its hold on the run")
+	errStop  = errors.New("somebody asked for the run's end")
+	errLost  = errors.New("the worker lost its hold on the run")
+	errLeash = errors.New("the hold wasn't renewed in time, and the leash ended the container")
 )
 
 // hold is a worker's hold on a run. It is renewed at a third of its life; each renewal
 // moves the deadline of the container's leash. When it can't be renewed, the run's
-// context ends before the server may give the run to another worker.
+// contexts end before the server may give the run to another worker.
 type hold struct {
 	worker *Worker
 	run    fairlead.RunID
 	fence  int64
 	file   string // the leash's deadline
-	cancel context.CancelCauseFunc
+
+	lose, stop context.CancelCauseFunc
 
 	mu       sync.Mutex
 	progress *fairlead.Progress
 	moved    chan struct{} // has room for one: the progress is another
+	until    time.Duration // what the leash's deadline is
+	late     bool          // a deadline has passed before it was moved
 }
 
 // share is which part of the hold the container may use: what is left is for the leash
@@ -39,67 +43,114 @@ type hold struct {
 const shareOfHold = 0.8
 
 // begin notes the hold that came with the claim and begins to renew it. The context
-// ends with errStop, errLost, or when ctx ends.
-func (w *Worker) begin(ctx context.Context, a wire.Assignment, asked time.Duration, dir string) (context.Context, *hold, error) {
-	h := &hold{
+// telling ends with the hold: what is told of the run goes on when the run itself is
+// stopped. The context held, below it, ends then too.
+func (w *Worker) begin(ctx context.Context, a wire.Assignment, asked time.Duration, dir string) (telling, held context.Context, h *hold, err error) {
+	h = &hold{
 		worker: w, run: a.Run.ID, fence: a.Run.Fence, file: filepath.Join(dir, "deadline"), moved: make(chan struct{}, 1),
 	}
-	if err := leash.Renew(h.file, h.until(asked, a.Hold)); err != nil {
-		return nil, nil, failed("writing the leash's deadline", err)
+	now, err := leash.Boottime()
+	if err != nil {
+		return nil, nil, nil, failed("reading the clock", err)
 	}
-	held, cancel := context.WithCancelCause(ctx)
-	h.cancel = cancel
-	go h.keep(held, asked+a.Hold.Duration(), a.Hold.Duration())
-	return held, h, nil
+	life := a.Hold
+	// A claim may wait for a run longer than a hold lasts, and doesn't tell when in that
+	// time the server gave the run. A renewal does.
+	if now-asked > life.Duration()/10 {
+		renewed, err := h.renew(ctx, life.Duration()/3)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		asked, life = now, renewed.Hold
+	}
+	if err := h.extend(asked, life.Duration()); err != nil {
+		return nil, nil, nil, failed("writing the leash's deadline", err)
+	}
+	telling, h.lose = context.WithCancelCause(ctx)
+	held, h.stop = context.WithCancelCause(telling)
+	go h.keep(telling, life.Duration())
+	return telling, held, h, nil
 }
 
-// until is the deadline for a hold that was asked for at a time of the boot clock. It
-// counts from the asking: the server's own count began later.
-func (h *hold) until(asked time.Duration, life wire.Milliseconds) time.Duration {
-	return asked + time.Duration(float64(life.Duration())*shareOfHold)
+// extend moves the leash's deadline, for a hold that was asked for at a time of the boot
+// clock. It counts from the asking: the server's own count began later.
+func (h *hold) extend(asked, life time.Duration) error {
+	until := asked + time.Duration(float64(life)*shareOfHold)
+	if err := leash.Renew(h.file, until); err != nil {
+		return err
+	}
+	now, err := leash.Boottime()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	// Whoever looked at the clock before the file was replaced may have seen the old
+	// deadline pass.
+	h.late = h.late || h.until != 0 && now >= h.until
+	h.until = until
+	return err
 }
 
-// keep renews until the context ends.
-func (h *hold) keep(ctx context.Context, end, life time.Duration) {
-	for {
-		h.wait(ctx, life/3)
+// left is how long the leash lets the container live yet.
+func (h *hold) left() time.Duration {
+	now, err := leash.Boottime()
+	if err != nil {
+		return 0
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.until - now
+}
+
+// ended reports whether a container with this exit code may have been ended by the
+// leash, and not by its own command.
+func (h *hold) ended(code int) bool {
+	left := h.left()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return code == leash.ExitDeadline && (h.late || left <= 0)
+}
+
+// keep renews until the hold ends. A run that is stopped is held until its outputs are
+// kept.
+func (h *hold) keep(ctx context.Context, life time.Duration) {
+	for wait := life / 3; ; {
+		h.wait(ctx, min(wait, max(0, h.left())))
+		asked, err := leash.Boottime()
+		left := h.left()
+		if err != nil || left <= 0 {
+			h.lose(errLost) // the leash has ended the container, or is about to
+		}
 		if ctx.Err() != nil {
 			return
 		}
-		asked, err := leash.Boottime()
-		if err != nil {
-			h.cancel(errLost)
-			return
-		}
-		if asked >= end-time.Duration(float64(life)*(1-shareOfHold)) {
-			h.cancel(errLost) // the leash has ended the container, or is about to
-			return
-		}
-		renewed, err := h.renew(ctx, life)
+		renewed, err := h.renew(ctx, min(life/3, left))
 		switch {
 		case fairlead.CodeOf(err) == fairlead.CodeFence, fairlead.KindOf(err) == fairlead.NotFound, fairlead.KindOf(err) == fairlead.Unauthenticated:
-			h.cancel(errLost)
+			h.lose(errLost)
 			return
 		case err != nil:
 			h.worker.Log.WarnContext(ctx, "renewing hold", "run", string(h.run), "error", err.Error())
+			wait = life / againShare
 			continue
 		}
 		life = renewed.Hold.Duration()
-		end = asked + life
-		if err := leash.Renew(h.file, h.until(asked, renewed.Hold)); err != nil {
-			h.cancel(failed("writing the leash's deadline", err))
+		wait = life / 3
+		if err := h.extend(asked, life); err != nil {
+			h.lose(failed("writing the leash's deadline", err))
 			return
 		}
 		if renewed.Stop {
-			h.cancel(errStop)
-			return
+			h.stop(errStop)
 		}
 	}
 }
 
-// renew asks for more time, within a third of what there is.
-func (h *hold) renew(ctx context.Context, life time.Duration) (wire.Renewed, error) {
-	ctx, cancel := context.WithTimeout(ctx, life/3)
+// againShare is which part of its life a hold that couldn't be renewed waits until it is
+// tried again: a server that starts again shall be found in time.
+const againShare = 20
+
+// renew asks for more time, and doesn't wait long for the answer.
+func (h *hold) renew(ctx context.Context, most time.Duration) (wire.Renewed, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	h.mu.Lock()
 	p := h.progress

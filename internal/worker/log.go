@@ -21,6 +21,12 @@ const (
 	// mostHeld bounds the lines that wait while the server can't be reached. A command
 	// that writes more then has to wait: nothing is dropped.
 	mostHeld = 100_000
+	// mostBytes bounds them in bytes, and batchBytes what is sent at once, as JSON has
+	// it: the server takes 2 MiB.
+	mostBytes  = 64 << 20
+	batchBytes = 1 << 20
+	// lineBytes is what a line has in JSON beside its text.
+	lineBytes = 128
 )
 
 // log collects the lines of a run and sends them in order.
@@ -31,6 +37,7 @@ type log struct {
 	mu    sync.Mutex
 	room  *sync.Cond // waits for lines to be sent
 	lines []fairlead.LogLine
+	bytes int // of their texts
 	next  int64
 	last  time.Time // when the command last wrote something
 	ended bool
@@ -52,19 +59,23 @@ func (l *log) status(text string) { l.add(fairlead.StatusStream, text) }
 func (l *log) add(s fairlead.Stream, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.lines) >= mostHeld && !l.ended {
+	for (len(l.lines) >= mostHeld || l.bytes >= mostBytes) && !l.ended {
 		l.room.Wait()
 	}
-	now := l.worker.Now()
-	if s != fairlead.StatusStream {
-		l.last = now
-	}
-	l.lines = append(l.lines, fairlead.LogLine{Seq: l.next, At: now, Stream: s, Text: text})
+	l.lines = append(l.lines, fairlead.LogLine{Seq: l.next, At: l.worker.Now(), Stream: s, Text: text})
+	l.bytes += len(text)
 	l.next++
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// heard notes that the command wrote something, if only a part of a line.
+func (l *log) heard() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = l.worker.Now()
 }
 
 // quiet is how long the command has written nothing.
@@ -77,6 +88,7 @@ func (l *log) quiet() time.Duration {
 // send sends what there is, again and again until it is taken.
 func (l *log) send(ctx context.Context) {
 	defer close(l.done)
+	var failing time.Time // since when it isn't taken
 	for {
 		batch, last := l.batch()
 		if len(batch) == 0 {
@@ -89,19 +101,23 @@ func (l *log) send(ctx context.Context) {
 				l.giveUp()
 				return
 			}
-			pause(ctx, sendEvery/10)
+			l.worker.Wait(ctx, sendEvery/10)
 			continue
 		}
 		_, err := client.Do(ctx, l.worker.Client, wire.AppendLog, wire.LogLines{HeldPath: l.hold.path(), Lines: batch})
+		if failing.IsZero() {
+			failing = l.worker.Now()
+		}
 		switch {
 		case err == nil:
+			failing = time.Time{}
 			l.sent(len(batch))
-		case ctx.Err() != nil, fairlead.KindOf(err) != fairlead.Unavailable && fairlead.KindOf(err) != fairlead.Internal:
+		case ctx.Err() != nil, !mayPass(err), l.worker.Now().Sub(failing) >= longestWait:
 			l.worker.Log.WarnContext(ctx, "sending log", "run", string(l.hold.run), "error", err.Error())
 			l.giveUp()
 			return
 		default:
-			pause(ctx, claimBackoff)
+			l.worker.Wait(ctx, claimBackoff)
 		}
 	}
 }
@@ -109,12 +125,37 @@ func (l *log) send(ctx context.Context) {
 func (l *log) batch() (lines []fairlead.LogLine, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lines[:min(len(l.lines), mostAtOnce)], l.ended
+	n, size := 0, 0
+	for n < min(len(l.lines), mostAtOnce) {
+		if size += lineBytes + encoded(l.lines[n].Text); size > batchBytes && n > 0 {
+			break
+		}
+		n++
+	}
+	return l.lines[:n], l.ended
+}
+
+// encoded is at least how long a text is as JSON: control characters, and those that
+// mean something in HTML, are written as \u0000.
+func encoded(text string) int {
+	n := len(text)
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c == '<', c == '>', c == '&':
+			n += 5
+		case c == '"', c == '\\', c == 0x7f, c == 0xe2: // the last begins U+2028
+			n += 3
+		}
+	}
+	return n
 }
 
 func (l *log) sent(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for _, line := range l.lines[:n] {
+		l.bytes -= len(line.Text)
+	}
 	l.lines = append([]fairlead.LogLine(nil), l.lines[n:]...)
 	l.room.Broadcast()
 }
@@ -123,7 +164,7 @@ func (l *log) sent(n int) {
 func (l *log) giveUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended, l.lines = true, nil
+	l.ended, l.lines, l.bytes = true, nil, 0
 	l.room.Broadcast()
 }
 
@@ -154,26 +195,39 @@ type lineWriter struct {
 func (w *lineWriter) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.log.heard()
 	n := len(b)
 	for len(b) > 0 {
-		i := bytes.IndexByte(b, '\n')
-		if i < 0 {
-			w.rest = append(w.rest, b...)
-			b = nil
-		} else {
-			w.rest = append(w.rest, b[:i]...)
-			b = b[i+1:]
+		line, rest, whole := bytes.Cut(b, []byte{'\n'})
+		w.rest = append(w.rest, line...)
+		w.breakUp()
+		if whole {
 			w.flush()
 		}
-		for len(w.rest) > maxLine {
-			head := append([]byte(nil), w.rest[:maxLine]...)
-			tail := append([]byte(nil), w.rest[maxLine:]...)
-			w.rest = head
-			w.flush()
-			w.rest = tail
-		}
+		b = rest
 	}
 	return n, nil
+}
+
+// breakUp adds what is too long for one line as several.
+func (w *lineWriter) breakUp() {
+	all := w.rest
+	for len(all) > maxLine {
+		at := boundary(all, maxLine)
+		w.rest, all = all[:at:at], all[at:]
+		w.flush()
+	}
+	w.rest = all
+}
+
+// boundary is where b can be broken without breaking a character, at most at most.
+func boundary(b []byte, most int) int {
+	for at := most; at > most-utf8.UTFMax; at-- {
+		if utf8.RuneStart(b[at]) {
+			return at
+		}
+	}
+	return most // that isn't UTF-8 anyway
 }
 
 func (w *lineWriter) flush() {

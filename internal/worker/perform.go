@@ -12,7 +12,6 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
 	"fairlead.dev/fairlead/internal/engine"
-	"fairlead.dev/fairlead/internal/leash"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -28,13 +27,8 @@ type job struct {
 }
 
 // perform performs a claimed run and reports its end.
-func (w *Worker) perform(ctx context.Context, a wire.Assignment, asked time.Time) {
+func (w *Worker) perform(ctx context.Context, a wire.Assignment, asked time.Duration) {
 	log := w.Log.With("run", string(a.Run.ID), "project", a.Project, "fence", a.Run.Fence)
-	now, err := leash.Boottime()
-	if err != nil {
-		log.ErrorContext(ctx, "performing run", "error", err.Error())
-		return
-	}
 	j := &job{Worker: w, run: *a.Run, project: a.Project, dir: filepath.Join(w.runsDir(), fmt.Sprintf("%s-%d", a.Run.ID, a.Run.Fence))}
 	defer func() { _ = os.RemoveAll(j.dir) }()
 	if err := j.makeDirs(); err != nil {
@@ -42,31 +36,16 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, asked time.Time
 		return
 	}
 	// The hold counts from when the claim was asked for.
-	held, h, err := w.begin(ctx, a, now-w.Now().Sub(asked), j.holdDir())
+	telling, held, h, err := w.begin(ctx, a, asked, j.holdDir())
 	if err != nil {
 		log.ErrorContext(ctx, "performing run", "error", err.Error())
 		return
 	}
 	j.hold = h
-	defer h.cancel(nil)
-	// What is told of the run goes on when the run itself is stopped, for as long as
-	// the worker holds it.
-	telling, done := whileHeld(ctx, held)
-	defer done()
+	defer h.lose(nil)
 	j.log = newLog(telling, w, h, a.NextLine)
 	code, err := j.steps(held, telling)
 	j.finish(telling, held, code, err)
-}
-
-// whileHeld gives a context that outlives a stop, but not the loss of the hold.
-func whileHeld(ctx, held context.Context) (context.Context, func()) {
-	telling, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(held, func() {
-		if cause := context.Cause(held); cause != nil && !errors.Is(cause, errStop) {
-			cancel()
-		}
-	})
-	return telling, func() { stop(); cancel() }
 }
 
 // steps goes from the image's name to the command's exit code.
@@ -102,16 +81,23 @@ func (j *job) began(ctx context.Context) error {
 	})
 }
 
-// tell repeats what the server couldn't be told.
+// tell repeats what the server couldn't be told. A server that answers, but not to this
+// (because its disk is full, say), lets the hold be renewed: it isn't tried for ever.
 func (j *job) tell(ctx context.Context, f func(context.Context) error) error {
+	begun := j.Now()
 	for {
 		err := f(ctx)
-		kind := fairlead.KindOf(err)
-		if err == nil || kind != fairlead.Unavailable && kind != fairlead.Internal || ctx.Err() != nil {
+		if !mayPass(err) || ctx.Err() != nil || j.Now().Sub(begun) >= longestWait {
 			return err
 		}
-		pause(ctx, claimBackoff)
+		j.Wait(ctx, claimBackoff)
 	}
+}
+
+// mayPass reports whether what the server answered may be another answer later.
+func mayPass(err error) bool {
+	kind := fairlead.KindOf(err)
+	return kind == fairlead.Unavailable || kind == fairlead.Internal
 }
 
 // command runs the container.
@@ -131,6 +117,10 @@ func (j *job) command(ctx context.Context, image engine.Pulled) (*int, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if j.hold.ended(code) {
+		j.hold.lose(errLeash)
+		return nil, errLeash
 	}
 	return &code, nil
 }
@@ -224,7 +214,7 @@ func (j *job) giveBack(ctx context.Context, cause error) {
 
 // say writes an error into the run's log: what, why, and what to do.
 func (j *job) say(e *fairlead.Error) {
-	j.log.status("Error: " + e.Error())
+	j.log.status(fairlead.FailureLine + e.Error())
 	if e.Remedy != "" {
 		for line := range strings.SplitSeq(e.Remedy, "\n") {
 			j.log.status("What to do: " + line)

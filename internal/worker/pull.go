@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/engine"
+	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/ref"
 )
 
@@ -37,7 +38,7 @@ func (j *job) pull(ctx context.Context) (engine.Pulled, error) {
 		j.log.status("Pull interrupted: " + err.Error())
 		j.log.status(fmt.Sprintf("Trying again in %s (%d of %d).", wait.Round(time.Second), try+1, j.Tries))
 		j.hold.report(fairlead.Progress{Phase: fairlead.PhaseWaitPull})
-		pause(ctx, wait)
+		j.Wait(ctx, wait)
 	}
 }
 
@@ -72,7 +73,11 @@ func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, err
 		if err != nil {
 			return engine.Pulled{}, err
 		}
-		j.pulled = &fairlead.PullRecord{Image: image.String(), Digest: d.Digest}
+		l := keychain.last()
+		// From here on it is known, and part of the run's record however the pull ends.
+		j.pulled = &fairlead.PullRecord{
+			Image: image.String(), Digest: d.Digest, Registry: l.RegistryName, Connector: l.ConnectorName, Lease: l.Kind,
+		}
 		j.log.status("Image digest: " + string(j.pulled.Digest))
 	}
 	image.Digest = string(j.pulled.Digest)
@@ -83,13 +88,31 @@ func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, err
 			j.hold.report(fairlead.Progress{Phase: fairlead.PhasePull, Layers: layers})
 		},
 	})
-	if err != nil {
+	if err = j.platform(ctx, keychain, image, got, err); err != nil {
 		return engine.Pulled{}, err
 	}
 	l := keychain.last()
 	j.pulled.Registry, j.pulled.Connector, j.pulled.Lease = l.RegistryName, l.ConnectorName, l.Kind
 	j.pulled.Platform, j.pulled.Bytes = got.Platform, got.Bytes
 	return got, nil
+}
+
+// platform says for which platforms the image is there, if the engine found none for its
+// own and didn't say, or took another without a word. err is the engine's.
+func (j *job) platform(ctx context.Context, kc fairlead.Keychain, image ref.Image, got engine.Pulled, err error) error {
+	own := j.Engine.Platform()
+	switch {
+	case err != nil && fairlead.CodeOf(err) != fairlead.CodePlatform, err == nil && strings.HasPrefix(got.Platform, own):
+		return err
+	}
+	_, why := j.OCI.Image(ctx, kc, image, oci.ParsePlatform(own))
+	if fairlead.CodeOf(why) != fairlead.CodePlatform {
+		return err // it runs here, such as 386 on amd64
+	}
+	if err == nil {
+		got.Release()
+	}
+	return why
 }
 
 // How pulls are tried again.
@@ -100,14 +123,16 @@ const (
 )
 
 // again says whether a failed pull may succeed later, and how long to wait: what the
-// registry says, or a second, doubled with each try, give or take a quarter.
+// registry says, or a second, doubled with each try, and up to a quarter more: not less,
+// because for a second the server gives the same answer without asking.
 func (j *job) again(err error, try int) (time.Duration, bool) {
 	kind := fairlead.KindOf(err)
-	if try >= j.Tries || kind != fairlead.Unavailable && kind != fairlead.Limited {
+	passing := kind == fairlead.Unavailable && fairlead.CodeOf(err) != fairlead.CodeTLS // a certificate stays as it is
+	if try >= j.Tries || !passing && kind != fairlead.Limited {
 		return 0, false
 	}
 	wait := firstPause << (try - 1)
-	wait += time.Duration((rand.Float64() - 0.5) / 2 * float64(wait)) //nolint:gosec // Spreads tries; nothing is secret about it.
+	wait += time.Duration(rand.Float64() / 4 * float64(wait)) //nolint:gosec // Spreads tries; nothing is secret about it.
 	if at := fairlead.AsError("", err).RetryAt; !at.IsZero() {
 		if left := at.Sub(j.Now()); left > wait {
 			wait = left

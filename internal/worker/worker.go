@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
 	"fairlead.dev/fairlead/internal/engine"
+	"fairlead.dev/fairlead/internal/leash"
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/ref"
 	"fairlead.dev/fairlead/wire"
@@ -22,6 +23,7 @@ import (
 // Resolver finds out what a name stands for at its registry: the OCI client.
 type Resolver interface {
 	Resolve(ctx context.Context, kc fairlead.Keychain, image ref.Image) (oci.Descriptor, error)
+	Image(ctx context.Context, kc fairlead.Keychain, image ref.Image, on oci.Platform) (oci.Image, error)
 }
 
 // Options are what a worker is made of.
@@ -42,6 +44,9 @@ type Options struct {
 	Tries int
 	// Fetch downloads inputs.
 	Fetch Fetcher
+	// Wait waits for d, or until ctx is done. nil is a timer. It is what lies between two
+	// tries of something.
+	Wait func(ctx context.Context, d time.Duration)
 }
 
 // Worker performs runs.
@@ -68,6 +73,9 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	if o.Tries < 1 {
 		o.Tries = defaultTries
 	}
+	if o.Wait == nil {
+		o.Wait = pause
+	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, failed("finding the worker's directory", err)
@@ -89,29 +97,44 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 func (w *Worker) runsDir() string { return filepath.Join(w.Dir, "runs") }
 
 // Serve claims and performs runs until ctx ends; runs that are on their way then are
-// stopped and given back by letting their hold end.
+// stopped and given back. It ends with an error when the server won't have the worker:
+// [fairlead.Unauthenticated] for a token that was revoked, [fairlead.Denied] for one
+// that isn't a worker's.
 func (w *Worker) Serve(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	refused := make(chan error, w.Slots)
 	var slots sync.WaitGroup
 	for range w.Slots {
-		slots.Go(func() { w.slot(ctx) })
+		slots.Go(func() {
+			if err := w.slot(ctx); err != nil {
+				refused <- err
+				end()
+			}
+		})
 	}
 	slots.Wait()
-	return nil
+	select {
+	case err := <-refused:
+		return err
+	default:
+		return nil
+	}
 }
 
 // slot performs one run after the other.
-func (w *Worker) slot(ctx context.Context) {
+func (w *Worker) slot(ctx context.Context) error {
 	backoff := claimBackoff
 	for ctx.Err() == nil {
-		asked := w.Now()
-		a, err := client.Do(ctx, w.Client, wire.Claim, wire.ClaimRequest{
-			Engine: w.Engine.Name(), Platform: w.Engine.Platform(), Version: w.Version, Wait: claimWait,
-		})
+		asked, a, err := w.claim(ctx)
+		kind := fairlead.KindOf(err)
 		switch {
 		case ctx.Err() != nil:
+		case kind == fairlead.Unauthenticated, kind == fairlead.Denied:
+			return err
 		case err != nil:
 			w.Log.WarnContext(ctx, "claiming", "error", err.Error(), "again_in", backoff.String())
-			pause(ctx, backoff)
+			w.Wait(ctx, backoff)
 			backoff = min(2*backoff, mostBackoff)
 		case a.Run == nil:
 			backoff = claimBackoff
@@ -120,6 +143,18 @@ func (w *Worker) slot(ctx context.Context) {
 			w.perform(ctx, a, asked)
 		}
 	}
+	return nil
+}
+
+// claim asks for a run, and tells what the boot clock showed then.
+func (w *Worker) claim(ctx context.Context) (asked time.Duration, a wire.Assignment, err error) {
+	if asked, err = leash.Boottime(); err != nil {
+		return 0, a, err
+	}
+	a, err = client.Do(ctx, w.Client, wire.Claim, wire.ClaimRequest{
+		Engine: w.Engine.Name(), Platform: w.Engine.Platform(), Version: w.Version, Wait: claimWait,
+	})
+	return asked, a, err
 }
 
 // pause waits, or ends early with ctx.

@@ -26,6 +26,7 @@ type Options struct {
 type Engine struct {
 	api      *client.Client
 	platform string
+	cores    int
 	now      func() time.Time
 }
 
@@ -47,7 +48,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(unreachable(o.Host, err), api.Close())
 	}
-	return &Engine{api: api, platform: info.Info.OSType + "/" + architecture(info.Info.Architecture), now: o.Now}, nil
+	return &Engine{api: api, platform: info.Info.OSType + "/" + architecture(info.Info.Architecture), cores: info.Info.NCPU, now: o.Now}, nil
 }
 
 func unreachable(host string, err error) error {

@@ -2,10 +2,10 @@ package docker
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/api/types/registry"
@@ -34,6 +34,9 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 		if err == nil {
 			return e.inspect(ctx, name, p.Image, bytes)
 		}
+		if ctx.Err() != nil {
+			return engine.Pulled{}, context.Cause(ctx)
+		}
 		refuser, ok := p.Keychain.(fairlead.Refuser)
 		if again || !ok || !isRefusal(err) || lease.Kind == fairlead.Anonymous {
 			return engine.Pulled{}, pullError(p.Image, lease, err)
@@ -42,29 +45,51 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 	}
 }
 
-// pull has the engine pull with one lease and gives the bytes that it fetched.
+// pull has the engine pull with one lease and gives the bytes that it fetched. Of an
+// image that it has, by this name or another, the engine gives out what it has without
+// asking the registry (github.com/moby/moby, distribution/manifest.go). So where it
+// fetches nothing, it is made to ask.
 func (e *Engine) pull(ctx context.Context, name string, l fairlead.Lease, p engine.PullRequest) (int64, error) {
 	auth, err := authHeader(p.Image.Host, l)
 	if err != nil {
 		return 0, err
 	}
-	stream, err := e.api.ImagePull(ctx, name, client.ImagePullOptions{RegistryAuth: auth})
-	if err != nil {
+	if _, err := e.api.ImageInspect(ctx, name); err == nil {
+		return 0, e.ask(ctx, name, auth)
+	}
+	layers := newLayers(p.Report, e.now)
+	if err := e.fetch(ctx, name, auth, layers); err != nil {
 		return 0, err
 	}
+	if layers.fetchedNothing() {
+		return 0, e.ask(ctx, name, auth)
+	}
+	return layers.fetched(), nil
+}
+
+// ask has the engine ask the registry for the image's manifest.
+func (e *Engine) ask(ctx context.Context, name, auth string) error {
+	_, err := e.api.DistributionInspect(ctx, name, client.DistributionInspectOptions{EncodedRegistryAuth: auth})
+	return err
+}
+
+func (e *Engine) fetch(ctx context.Context, name, auth string, layers *layers) error {
+	stream, err := e.api.ImagePull(ctx, name, client.ImagePullOptions{RegistryAuth: auth})
+	if err != nil {
+		return err
+	}
 	defer func() { _ = stream.Close() }()
-	layers := newLayers(p.Report, e.now)
 	for m, err := range stream.JSONMessages(ctx) {
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if m.Error != nil {
-			return 0, m.Error
+			return m.Error
 		}
 		layers.note(m)
 	}
 	layers.report(true)
-	return layers.fetched(), nil
+	return nil
 }
 
 // authHeader is the X-Registry-Auth of a pull. A registry token is passed on by the
@@ -89,6 +114,10 @@ func (e *Engine) inspect(ctx context.Context, name string, image ref.Image, byte
 		return engine.Pulled{}, engineError("looking at the pulled image", err)
 	}
 	platform := info.Os + "/" + info.Architecture
+	// Of an image that is in no index, the engine takes any architecture.
+	if mine, _, _ := strings.Cut(e.platform, "/v"); platform != "/" && platform != mine {
+		return engine.Pulled{}, noPlatform(image, "it is for "+platform+", and the engine runs on "+e.platform)
+	}
 	if info.Variant != "" {
 		platform += "/" + info.Variant
 	}
@@ -124,6 +153,12 @@ func (l *layers) note(m jsonstream.Message) {
 	}
 	if m.Progress != nil && state == "pulling" && m.Progress.Current > 0 {
 		p.Done, p.Size = m.Progress.Current, m.Progress.Total
+	}
+	if state != "pulling" || m.Progress == nil {
+		p.Done = p.Size // of the end of the fetching, the engine tells no number
+	}
+	if state == "waiting" || state == "there" {
+		p.Done = 0
 	}
 	changed := p.State != state
 	p.State = state
@@ -172,53 +207,6 @@ func (l *layers) fetched() int64 {
 	return sum
 }
 
-// isRefusal reports whether the registry refused the login.
-func isRefusal(err error) bool {
-	s := strings.ToLower(err.Error())
-	return strings.Contains(s, "unauthorized") || strings.Contains(s, "authentication required") || strings.Contains(s, "no basic auth")
-}
-
-// pullError says what stopped the engine's pull. The name was resolved just before with
-// the same login, so what comes here has changed meanwhile, or concerns the engine's
-// own way to the registry.
-func pullError(image ref.Image, l fairlead.Lease, err error) error {
-	s := err.Error()
-	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(strings.ToLower(s), w) {
-				return true
-			}
-		}
-		return false
-	}
-	e := &fairlead.Error{What: "pulling " + image.Resource.String() + " with the Docker engine", Why: firstLine(s)}
-	switch {
-	case isRefusal(err) && l.Kind == fairlead.Anonymous && l.Note != nil:
-		return l.Note
-	case isRefusal(err), has("denied", "forbidden"):
-		e.Kind, e.Code, e.Remedy = fairlead.Denied, fairlead.CodeNoRight, "have the registry's owner give the login the right to pull this repository"
-	case has("no matching manifest"):
-		e.Kind, e.Code, e.Remedy = fairlead.Invalid, fairlead.CodePlatform, "build the image for the worker's platform too"
-	case errdefs.IsNotFound(err), has("manifest unknown", "not found"):
-		e.Kind, e.Code, e.Remedy = fairlead.NotFound, fairlead.CodeNoImage, "check the image's name"
-	case has("toomanyrequests", "too many requests"):
-		e.Kind, e.Code, e.Remedy = fairlead.Limited, fairlead.CodeRateLimited, "wait, or connect the registry with a login that may pull more"
-	case has("server gave http response to https client"):
-		e.Kind, e.Code = fairlead.Invalid, fairlead.CodeTLS
-		e.Remedy = `add "` + image.Host + `" to insecure-registries in the engine's daemon.json, or use engine runc`
-	case has("x509", "tls"):
-		e.Kind, e.Code = fairlead.Invalid, fairlead.CodeTLS
-		e.Remedy = "put the CA's certificate into /etc/docker/certs.d/" + image.Host + "/ca.crt on the worker's machine, or use engine runc"
-	case has("no such host", "server misbehaving"):
-		e.Kind, e.Code, e.Remedy = fairlead.Unavailable, fairlead.CodeDNS, "check the name, and the engine's DNS"
-	case has("timeout", "deadline"):
-		e.Kind, e.Code, e.Remedy = fairlead.Unavailable, fairlead.CodeTimeout, "check the network between the worker and the registry"
-	case has("connection refused", "no route", "reset by peer", "eof"):
-		e.Kind, e.Code, e.Remedy = fairlead.Unavailable, fairlead.CodeConnect, "check the network between the worker and the registry"
-	case has("no space left"):
-		e.Kind, e.Code, e.Remedy = fairlead.Unavailable, fairlead.CodeUnpack, "make room on the engine's disk (docker system prune)"
-	default:
-		e.Kind, e.Code, e.Remedy = fairlead.Unavailable, fairlead.CodeEngine, "look at the Docker engine's own log"
-	}
-	return e
+func (l *layers) fetchedNothing() bool {
+	return !slices.ContainsFunc(l.order, func(id string) bool { return l.byID[id].State != "there" })
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -28,7 +26,14 @@ const cleanTime = time.Minute
 
 // Run runs a container to its end.
 func (e *Engine) Run(ctx context.Context, c engine.Container) (int, error) {
-	made, err := e.create(ctx, c)
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	// What is asked of the engine isn't given up in the middle: nobody would know
+	// whether there is a container, and one that has begun has a right to its grace.
+	asking, cancel := lingering(ctx, cleanTime)
+	defer cancel()
+	made, err := e.create(asking, c)
 	if err != nil {
 		return 0, orCause(ctx, err)
 	}
@@ -38,7 +43,8 @@ func (e *Engine) Run(ctx context.Context, c engine.Container) (int, error) {
 		defer cancel()
 		_ = e.remove(clean, made) // Sweep finds what stays
 	}()
-	attached, err := e.api.ContainerAttach(ctx, made, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
+	// The output of a container that is asked to end is taken, too.
+	attached, err := e.api.ContainerAttach(clean, made, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
 	if err != nil {
 		return 0, orCause(ctx, engineError("attaching to the container", err))
 	}
@@ -50,10 +56,25 @@ func (e *Engine) Run(ctx context.Context, c engine.Container) (int, error) {
 	}()
 	// The wait outlives ctx: a container that is asked to end is waited for.
 	ended := e.api.ContainerWait(clean, made, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
-	if _, err := e.api.ContainerStart(ctx, made, client.ContainerStartOptions{}); err != nil {
+	if _, err := e.api.ContainerStart(asking, made, client.ContainerStartOptions{}); err != nil {
 		return 0, orCause(ctx, engineError("starting the container", err))
 	}
 	return e.wait(ctx, c, made, ended, copied)
+}
+
+// lingering gives a context that ends some time after ctx.
+func lingering(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // wait waits for the container and its last output; when ctx ends, it has the engine
@@ -71,8 +92,17 @@ func (e *Engine) wait(ctx context.Context, c engine.Container, id string, ended 
 			if err != nil {
 				return 0, errors.Join(context.Cause(ctx), engineError("stopping the container", err))
 			}
+		case err := <-copied:
+			if err != nil { // nobody takes the output, and the container would wait for that
+				return 0, orCause(ctx, lostOutput(err))
+			}
+			copied = nil
 		case r := <-ended.Result:
-			<-copied
+			if copied != nil {
+				if err := <-copied; err != nil {
+					return 0, orCause(ctx, lostOutput(err))
+				}
+			}
 			if ctx.Err() != nil {
 				return int(r.StatusCode), context.Cause(ctx)
 			}
@@ -86,15 +116,24 @@ func (e *Engine) wait(ctx context.Context, c engine.Container, id string, ended 
 	}
 }
 
+func lostOutput(err error) error {
+	return &fairlead.Error{
+		Kind: fairlead.Unavailable, Code: fairlead.CodeEngine, What: "running the container", Why: "handing on its output: " + firstLine(err.Error()),
+		Remedy: "look at the worker's machine",
+	}
+}
+
 func (e *Engine) create(ctx context.Context, c engine.Container) (string, error) {
 	host := &container.HostConfig{
 		ShmSize:     shmSize,
 		SecurityOpt: []string{"no-new-privileges"},
 		LogConfig:   container.LogConfig{Type: "none"}, // the run's log is elsewhere
 	}
-	if err := limitCPUs(&host.Resources, c.CPUs); err != nil {
+	limit, err := engine.ParseCPUs(c.CPUs, e.cores)
+	if err != nil {
 		return "", err
 	}
+	host.NanoCPUs, host.CpusetCpus = int64(math.Round(limit.Number*1e9)), limit.List()
 	for _, m := range c.Mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 	}
@@ -107,28 +146,13 @@ func (e *Engine) create(ctx context.Context, c engine.Container) (string, error)
 		},
 		HostConfig: host,
 	})
+	if errdefs.IsConflict(err) {
+		return "", &fairlead.Error{Kind: fairlead.Conflict, Code: fairlead.CodeEngine, What: "creating the container", Why: "there is one named " + c.ID}
+	}
 	if err != nil {
 		return "", engineError("creating the container", err)
 	}
 	return made.ID, nil
-}
-
-// limitCPUs reads a number of processors, or a list of cores.
-func limitCPUs(r *container.Resources, cpus string) error {
-	if cpus == "" {
-		return nil
-	}
-	if n, err := strconv.ParseFloat(cpus, 64); err == nil && n > 0 && n < 1e6 {
-		r.NanoCPUs = int64(n * 1e9)
-		return nil
-	}
-	if regexp.MustCompile(`^\d+([,-]\d+)*$`).MatchString(cpus) {
-		r.CpusetCpus = cpus
-		return nil
-	}
-	return &fairlead.Error{
-		Kind: fairlead.Invalid, Field: "VH_CPU_LIMIT", What: "limiting processors", Why: "VH_CPU_LIMIT is neither a number nor a list of cores", Remedy: "write it like 2 or 0,2,4",
-	}
 }
 
 // orCause gives why ctx ended, if it did, and err otherwise.

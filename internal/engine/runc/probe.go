@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // probe tries whether containers can be mounted, by the way that they will be.
@@ -72,4 +71,3 @@ func probeMounts(dir string) error {
 	}
 	return errors.Join(err, os.WriteFile(in("root", "new"), nil, 0o600))
 }
-

@@ -31,7 +31,7 @@ const maxLayers = 500
 func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled, error) {
 	described, err := e.oci.Image(ctx, p.Keychain, p.Image, e.platform)
 	if err != nil {
-		return engine.Pulled{}, err
+		return engine.Pulled{}, orCause(ctx, err)
 	}
 	if n := len(described.Layers); n > maxLayers {
 		return engine.Pulled{}, &fairlead.Error{
@@ -45,13 +45,21 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 	taken, err := f.all(ctx)
 	stop()
 	if err != nil {
-		return engine.Pulled{}, failed("pulling "+p.Image.String(), err)
+		return engine.Pulled{}, orCause(ctx, failed("pulling "+p.Image.String(), err))
 	}
 	ref := e.addImage(described, taken)
 	return engine.Pulled{
 		Image: p.Image, Ref: ref, Platform: described.Platform.String(), Bytes: f.bytes(),
 		Release: sync.OnceFunc(func() { e.dropImage(ref) }),
 	}, nil
+}
+
+// orCause gives why ctx ended, if it did, and err otherwise.
+func orCause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // addImage gives the name under which [Engine.Run] finds an image.

@@ -107,7 +107,7 @@ func (r *root) furnish(p *plan) error {
 // makeDirs makes a directory and those above it.
 func (r *root) makeDirs(dir string) error {
 	made := ""
-	for part := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
+	for part := range strings.FieldsFuncSeq(dir, func(c rune) bool { return c == '/' }) {
 		in, err := r.open(made, unix.O_PATH|unix.O_DIRECTORY)
 		if err != nil {
 			return err

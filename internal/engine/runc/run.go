@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +53,8 @@ func (e *Engine) Run(ctx context.Context, c engine.Container) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	cmd, err := r.start(c)
+	out, errs := &handed{to: c.Stdout}, &handed{to: c.Stderr}
+	cmd, err := r.start(out, errs)
 	if err != nil {
 		return 0, failed("starting the container", err)
 	}
@@ -63,11 +65,29 @@ func (e *Engine) Run(ctx context.Context, c engine.Container) (int, error) {
 	case <-ctx.Done():
 		err = r.stop(context.WithoutCancel(ctx), cmd, c.Grace, ended)
 	}
-	code, err := r.outcome(cmd, err)
+	code, err := r.outcome(cmd, c.Args, err)
 	if ctx.Err() != nil {
 		return code, context.Cause(ctx)
 	}
+	if lost := errors.Join(out.err, errs.err); lost != nil && err == nil {
+		return 0, engineError("running the container", "handing on its output: "+reason(lost), "look at the worker's machine")
+	}
 	return code, err
+}
+
+// handed hands output on, and keeps the error of that: of a container that ends badly
+// because nobody takes its output, exec would tell only how it ended.
+type handed struct {
+	to  io.Writer
+	err error
+}
+
+func (h *handed) Write(b []byte) (int, error) {
+	n, err := h.to.Write(b)
+	if err != nil {
+		h.err = err
+	}
+	return n, err
 }
 
 // begin makes the container's directory.
@@ -136,14 +156,14 @@ func (r *run) prepare(c engine.Container) error {
 }
 
 // start starts the helper in a mount namespace of its own.
-func (r *run) start(c engine.Container) (*exec.Cmd, error) {
+func (r *run) start(out, errs io.Writer) (*exec.Cmd, error) {
 	alive, err := lockFile(r.file("alive"))
 	if err != nil {
 		return nil, err
 	}
 	defer alive.Close() //nolint:errcheck // The helper has it too.
 	cmd := r.e.helper("run", r.dir)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.Stdout, c.Stderr, []*os.File{alive}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, errs, []*os.File{alive}
 	return cmd, cmd.Start()
 }
 
@@ -176,14 +196,38 @@ func (r *run) stop(ctx context.Context, cmd *exec.Cmd, grace time.Duration, ende
 	if err, ok := within(grace, ended); ok {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, killTime)
-	defer cancel()
-	killed := r.e.kill(ctx, r.id)
-	if err, ok := within(killTime, ended); ok {
+	killed, err, ok := r.killed(ctx, ended, func(ctx context.Context) error { return r.e.kill(ctx, r.id) })
+	if ok {
 		return err
 	}
+	// Without the runtime itself the container is still there, and holds its output open.
 	_ = cmd.Process.Kill()
-	return errors.Join(killed, <-ended)
+	_, err, ok = r.killed(ctx, ended, func(ctx context.Context) error { return r.e.remove(ctx, r.e.runtime, r.id) })
+	if ok {
+		return err
+	}
+	return errors.Join(killed, engineError("ending container "+r.id, "it doesn't end", "look at the worker's machine"))
+}
+
+// killed kills until the container has ended. Once isn't enough: a runtime that is on
+// its way itself may not find the container, and says so only sometimes.
+func (r *run) killed(ctx context.Context, ended <-chan error, kill func(context.Context) error) (failure, err error, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, killTime)
+	defer cancel()
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if e := kill(ctx); ctx.Err() == nil {
+			failure = e
+		}
+		select {
+		case err := <-ended:
+			return nil, err, true
+		case <-ctx.Done():
+			return failure, nil, false
+		case <-tick.C:
+		}
+	}
 }
 
 func within(d time.Duration, ended <-chan error) (error, bool) {
@@ -199,12 +243,12 @@ func within(d time.Duration, ended <-chan error) (error, bool) {
 
 // outcome tells the container's exit code from the failures of whoever ran it. The
 // runtime's exit code is the container's once its program has begun.
-func (r *run) outcome(cmd *exec.Cmd, err error) (int, error) {
+func (r *run) outcome(cmd *exec.Cmd, args []string, err error) (int, error) {
 	if why, e := os.ReadFile(r.file("failure")); e == nil {
 		return 0, decodeFailure(why)
 	}
 	if _, e := os.Stat(r.file("pid")); e != nil {
-		return 0, engineError("starting the container", r.said(err), "look at the image and at the worker's machine")
+		return 0, engineError(fmt.Sprintf("starting the container with %q", args), r.said(err), "look at the image and at the worker's machine")
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return 0, engineError("running the container", fmt.Sprintf("%s was ended by the signal %s", r.e.runtime.name, status.Signal()), "look at the worker's machine")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 
@@ -155,12 +156,15 @@ func (r *run) networkFiles(host string) ([]specs.Mount, error) {
 	}
 	resolv, _ := os.ReadFile("/etc/resolv.conf") // without it there are no names
 	var mounts []specs.Mount
-	for name, content := range map[string][]byte{"hosts": hosts, "hostname": []byte(host + "\n"), "resolv.conf": resolv} {
-		file := filepath.Join(r.file("etc"), name)
-		if err := os.WriteFile(file, content, 0o644); err != nil { //nolint:gosec // Every user of the container reads it.
+	for _, f := range []struct {
+		name    string
+		content []byte
+	}{{"hosts", hosts}, {"hostname", []byte(host + "\n")}, {"resolv.conf", resolv}} {
+		file := filepath.Join(r.file("etc"), f.name)
+		if err := os.WriteFile(file, f.content, 0o644); err != nil { //nolint:gosec // Every user of the container reads it.
 			return nil, err
 		}
-		mounts = append(mounts, bind(file, "/etc/"+name, false))
+		mounts = append(mounts, bind(file, "/etc/"+f.name, false))
 	}
 	return mounts, nil
 }
@@ -169,27 +173,22 @@ func (r *run) networkFiles(host string) ([]specs.Mount, error) {
 // "CFS Bandwidth Control").
 const period = 100_000
 
-// limit reads a number of processors, or a list of cores.
+// limit limits the processors.
 func (r *run) limit(s *specs.Spec, cpus string) error {
-	if cpus == "" {
-		return nil
-	}
-	l := &specs.LinuxCPU{}
-	if n, err := strconv.ParseFloat(cpus, 64); err == nil && n >= 0.01 && n < 1e6 {
-		every, quota := uint64(period), int64(math.Round(n*period))
-		l.Period, l.Quota = &every, &quota
-	} else if regexp.MustCompile(`^\d+([,-]\d+)*$`).MatchString(cpus) {
-		l.Cpus = cpus
-	} else {
-		return badLimit("it is neither a number nor a list of cores", "write it like 2 or 0,2,4")
+	l, err := engine.ParseCPUs(cpus, goruntime.NumCPU())
+	if err != nil || l.Number == 0 && len(l.Cores) == 0 {
+		return err
 	}
 	if s.Linux.Resources == nil {
-		return badLimit("this worker's machine has no cgroups that can be written", "leave VH_CPU_LIMIT out, or run the step on another worker")
+		return &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "VH_CPU_LIMIT", What: "limiting processors", Why: "this worker's machine has no cgroups that can be written",
+			Remedy: "leave VH_CPU_LIMIT out, or run the step on another worker",
+		}
 	}
-	s.Linux.Resources.CPU = l
+	s.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: l.List()}
+	if l.Number > 0 {
+		every, quota := uint64(period), int64(math.Round(l.Number*period))
+		s.Linux.Resources.CPU.Period, s.Linux.Resources.CPU.Quota = &every, &quota
+	}
 	return nil
-}
-
-func badLimit(why, remedy string) error {
-	return &fairlead.Error{Kind: fairlead.Invalid, Field: "VH_CPU_LIMIT", What: "limiting processors", Why: "VH_CPU_LIMIT: " + why, Remedy: remedy}
 }

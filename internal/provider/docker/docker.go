@@ -48,6 +48,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 		Family: Family,
 		Title:  "Any registry with standard Docker login",
 		Help:   "Distribution, Harbor, GitLab, GHCR, Quay, Nexus and whatever else `docker login` can log in to.",
+		Hosts:  []string{},
 		Methods: []fairlead.Method{
 			{
 				Name: basic, Title: "Username and password",
