@@ -16,6 +16,9 @@ type Method struct {
 	Title  string  `json:"title" doc:"As people read it."`
 	Help   string  `json:"help,omitempty"`
 	Fields []Field `json:"fields"`
+	// Keyless says that nothing secret is stored: the provider trusts Fairlead itself,
+	// or the machine that it runs on.
+	Keyless bool `json:"keyless" doc:"Nothing secret is stored."`
 }
 
 // FieldKind is what a field holds.

@@ -26,7 +26,7 @@ type fieldFlags struct {
 }
 
 func (a *app) addFieldFlags(c *cobra.Command) *fieldFlags {
-	f := &fieldFlags{app: a, providers: server.Providers(), values: map[string]*string{}}
+	f := &fieldFlags{app: a, providers: server.Providers(provider.Tools{}), values: map[string]*string{}}
 	for _, info := range f.providers.Infos() {
 		for _, m := range info.Methods {
 			for _, field := range m.Fields {
@@ -103,7 +103,7 @@ func (f *fieldFlags) connector(host string, asked bool) (*wire.ConnectorFields, 
 	out := &wire.ConnectorFields{Family: family, Method: m.Name, Public: map[string]string{}, Secrets: map[string]wire.Clear{}}
 	if host != "" {
 		for _, field := range m.Fields {
-			if field.Binds {
+			if field.Binds && field.Required {
 				out.Public[field.Name] = host
 			}
 		}

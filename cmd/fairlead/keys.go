@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/internal/vault"
@@ -159,7 +160,7 @@ func newVault(store fairlead.Store, o server.Options) (*vault.Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return vault.New(store, server.Providers(), ring, o.Now), nil
+	return vault.New(store, server.Providers(provider.Tools{}), ring, o.Now), nil
 }
 
 func (a *app) rotateData(ctx context.Context, store fairlead.Store, o server.Options, name fairlead.Name) error {

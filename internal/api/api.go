@@ -24,6 +24,12 @@ type Leases interface {
 	Refused(id string)
 }
 
+// Issuer is Fairlead as an OpenID Connect provider.
+type Issuer interface {
+	Discovery() ([]byte, error)
+	Keys(ctx context.Context) ([]byte, error)
+}
+
 // Options are what the door opens to.
 type Options struct {
 	Identity  *identity.Identity
@@ -37,6 +43,8 @@ type Options struct {
 	Now func() time.Time
 	// PublicURL is what links for people begin with, without a slash at its end.
 	PublicURL string
+	// Issuer signs subject tokens; nil if there is none.
+	Issuer Issuer
 	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
 	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.
@@ -92,4 +100,5 @@ func (a *API) routes() {
 	a.runRoutes()
 	a.workRoutes()
 	a.plainRoutes()
+	a.issuerRoutes()
 }

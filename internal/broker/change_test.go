@@ -10,6 +10,7 @@ import (
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/pgtest"
 	"fairlead.dev/fairlead/internal/registrytest"
+	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/wire"
 )
@@ -30,7 +31,7 @@ func TestChangesTakeEffect(t *testing.T) {
 		data := t.TempDir()
 		fairleadtest.CopyKeys(t, r.Plane, data)
 		two := fairleadtest.Open(t, fairleadtest.WithDatabase(url), fairleadtest.WithData(data), fairleadtest.WithClock(r.clock))
-		testChanges(t, r, broker.New(two.Store, server.Providers(), two.Vault, newTrades(t, r.clock), r.clock.Now))
+		testChanges(t, r, broker.New(two.Store, server.Providers(provider.Tools{}), two.Vault, newTrades(t, r.clock), r.clock.Now))
 	})
 }
 
@@ -171,7 +172,7 @@ func TestChangedMeanwhile(t *testing.T) {
 				} else {
 					m.after = change
 				}
-				b := broker.New(m, server.Providers(), r.Vault, r.trades, r.clock.Now)
+				b := broker.New(m, server.Providers(provider.Tools{}), r.Vault, r.trades, r.clock.Now)
 				l, err := b.Lease(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, r.scope("team/app"))
 				if got := told(l, err); got != c.want {
 					t.Errorf("%s, want %s (%v)", got, c.want, err)
@@ -204,7 +205,7 @@ func TestUnrecorded(t *testing.T) {
 	r := newRoom(t, registrytest.Basic)
 	r.add(t, "main", "*", disclosed)
 	d := &deaf{Store: r.Store, to: fairlead.LeasePull}
-	b := broker.New(d, server.Providers(), r.Vault, r.trades, r.clock.Now)
+	b := broker.New(d, server.Providers(provider.Tools{}), r.Vault, r.trades, r.clock.Now)
 	ask := func() (fairlead.Lease, error) {
 		return b.Lease(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, r.scope("team/app"))
 	}

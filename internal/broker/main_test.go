@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/internal/pgtest"
 	"fairlead.dev/fairlead/internal/registrytest"
+	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/ref"
 	"fairlead.dev/fairlead/wire"
@@ -90,7 +91,7 @@ func newTrades(t *testing.T, clock *fairleadtest.Clock) *trades {
 
 // another makes another broker over the plane's store, as another replica has.
 func (r *room) another(trader broker.Trader) *broker.Broker {
-	return broker.New(r.Store, server.Providers(), r.Vault, trader, r.clock.Now)
+	return broker.New(r.Store, server.Providers(provider.Tools{}), r.Vault, trader, r.clock.Now)
 }
 
 func (r *room) newProject(t *testing.T, by *client.Client, owner, name string) fairlead.Project {

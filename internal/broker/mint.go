@@ -28,7 +28,7 @@ func (b *Broker) mint(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e
 	}
 	login, err := p.Login(ctx, opened, s)
 	if err != nil {
-		return fairlead.Lease{}, b.named(err, e)
+		return fairlead.Lease{}, opening(err, e)
 	}
 	l := e.lease(s)
 	id, err := uuid.NewRandom()
@@ -84,7 +84,19 @@ func undisclosed(l *fairlead.Lease, e *entry) error {
 	}
 }
 
-// named says of an error of the registry or the provider whose connector it met.
+// opening says of a provider's error which connector it met. The provider knows best
+// what is to be done.
+func opening(err error, e *entry) error {
+	fe, ok := errors.AsType[*fairlead.Error](err)
+	if !ok {
+		return err
+	}
+	c := *fe
+	c.What = "opening connector " + string(e.connector.Name) + ": " + c.What
+	return &c
+}
+
+// named says of an error of the registry whose connector it met.
 func (b *Broker) named(err error, e *entry) error {
 	fe, ok := errors.AsType[*fairlead.Error](err)
 	if !ok {

@@ -18,17 +18,9 @@ const providerCanary = "c4nary-secret-value"
 // is good, with its secrets, and a host that it may open.
 func Provider(t *testing.T, p provider.Provider, open func(method string) (o provider.Opened, host string)) {
 	t.Helper()
-	info := p.Info()
-	t.Run("Description", func(t *testing.T) {
-		t.Parallel()
-		testDescription(t, info)
-	})
-	for _, m := range info.Methods {
+	Description(t, p)
+	for _, m := range p.Info().Methods {
 		o, host := open(m.Name)
-		t.Run("Method "+m.Name, func(t *testing.T) {
-			t.Parallel()
-			testMethod(t, m)
-		})
 		t.Run("Checks of "+m.Name, func(t *testing.T) {
 			t.Parallel()
 			testChecks(t, p, m, o)
@@ -37,9 +29,28 @@ func Provider(t *testing.T, p provider.Provider, open func(method string) (o pro
 			t.Parallel()
 			testHosts(t, p, m, o, host)
 		})
+		if m.Keyless {
+			continue // To log in is to ask others: the family's own tests do.
+		}
 		t.Run("Login by "+m.Name, func(t *testing.T) {
 			t.Parallel()
 			testLogin(t, p, o, host)
+		})
+	}
+}
+
+// Description holds how a family describes itself to what is drawn from it.
+func Description(t *testing.T, p provider.Provider) {
+	t.Helper()
+	info := p.Info()
+	t.Run("Description", func(t *testing.T) {
+		t.Parallel()
+		testDescription(t, info)
+	})
+	for _, m := range info.Methods {
+		t.Run("Method "+m.Name, func(t *testing.T) {
+			t.Parallel()
+			testMethod(t, m)
 		})
 	}
 }
@@ -121,9 +132,14 @@ func testMethod(t *testing.T, m fairlead.Method) {
 		}
 		testField(t, f, fields)
 	}
-	// A login without a secret is none: who has nothing to show needs no connector.
-	if secrets == 0 {
-		t.Error("no field is a secret")
+	// A login without a secret is none, unless somebody else vouches.
+	if secrets == 0 && !m.Keyless {
+		t.Error("no field is a secret, and it isn't keyless")
+	}
+	for _, f := range m.Fields {
+		if m.Keyless && f.Secret && f.Required {
+			t.Errorf("it is keyless, and needs the secret %s", f.Name)
+		}
 	}
 }
 
@@ -150,7 +166,7 @@ func testField(t *testing.T, f fairlead.Field, fields map[string]fairlead.Field)
 	default:
 		t.Errorf("field %s is of kind %q", f.Name, f.Kind)
 	}
-	if looksSecret := regexp.MustCompile(`password|token$|secret|key$`).MatchString(f.Name); looksSecret != f.Secret {
+	if looksSecret := regexp.MustCompile(`password|token$|secret|(^|private_)key$`).MatchString(f.Name); looksSecret != f.Secret {
 		t.Errorf("field %s: secret %v", f.Name, f.Secret)
 	}
 	if f.Binds && f.Secret {

@@ -166,7 +166,7 @@ func (c *Control) bind(r fairlead.Registry, d *provider.Draft) error {
 	}
 	d.Method = m.Name
 	for _, f := range m.Fields {
-		if f.Binds && d.Given.Public[f.Name] == "" {
+		if f.Binds && f.Required && d.Given.Public[f.Name] == "" {
 			public := map[string]string{}
 			maps.Copy(public, d.Given.Public)
 			public[f.Name] = r.Pattern.Host()

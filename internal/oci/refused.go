@@ -155,8 +155,8 @@ func (c *Client) accepts(ctx context.Context, what string, e Endpoint, login fai
 	}
 	defer drain(res.Body)
 	switch status := res.StatusCode; {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return false, nil
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusBadRequest:
+		return false, nil // A 400 is ECR's: see badRequest.
 	case status == http.StatusTooManyRequests, status >= 500:
 		return false, unwell(what, e.Host, res.Response, "", c.now())
 	default:

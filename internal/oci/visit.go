@@ -184,6 +184,8 @@ func (v *visit) judge(ctx context.Context, p proof, res *followed) (again bool, 
 		return v.storageRefused(res)
 	case refused:
 		return v.refused(ctx, p, res)
+	case status == http.StatusBadRequest && res.foreign == "" && !p.login.IsZero() && !p.traded:
+		return v.badRequest(ctx, p, res)
 	case status == http.StatusNotFound && v.mayForce(p):
 		drain(res.Body)
 		v.forced = true
@@ -191,6 +193,22 @@ func (v *visit) judge(ctx context.Context, p proof, res *followed) (again bool, 
 	default:
 		return false, nil
 	}
+}
+
+// badRequest is for a 400 to a login. ECR answers so, without a challenge, to a password
+// that has ended or is of another region (aws-cli#4962, #5317); from others it may be
+// about the request. The front door, of which nothing was asked, says which.
+func (v *visit) badRequest(ctx context.Context, p proof, res *followed) (again bool, err error) {
+	good, err := v.c.accepts(ctx, v.what, v.endpoint, p.login)
+	if good || err != nil {
+		return false, err
+	}
+	no := v.read(ctx, p, res)
+	again, err = v.again(ctx)
+	if again || err != nil {
+		return again, err
+	}
+	return false, v.loginRefused(no, "the login that was leased for it")
 }
 
 // mayForce reports whether there is a login that the registry hasn't asked for. Some

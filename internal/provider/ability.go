@@ -19,9 +19,10 @@ type Tools struct {
 	// Issuer signs subject tokens, for methods that need no stored secret. It is nil
 	// where the server has no public address.
 	Issuer Issuer
-	// Instance allows methods that use what the server's own machine is at its cloud.
-	// Only the operator can allow it.
-	Instance bool
+	// Instance reaches the metadata service of the server's own machine, and nothing
+	// else, for methods that use what that machine is at its cloud. It is nil unless the
+	// operator allows them.
+	Instance *http.Client
 }
 
 // Issuer is Fairlead as an OpenID Connect provider (OpenID Connect Core 1.0).

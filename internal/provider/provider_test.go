@@ -10,6 +10,7 @@ import (
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/provider/docker"
 	"fairlead.dev/fairlead/internal/provider/dockerhub"
+	"fairlead.dev/fairlead/internal/server"
 )
 
 func opened(family fairlead.Family, method string, public map[string]string, secret string) provider.Opened {
@@ -25,8 +26,13 @@ func TestDocker(t *testing.T) {
 	t.Parallel()
 	const host = "registry.example.com"
 	conform.Provider(t, docker.Provider{}, func(method string) (provider.Opened, string) {
-		if method == "basic" {
+		switch method {
+		case "basic":
 			return opened(docker.Family, method, map[string]string{"hosts": host, "username": "robot"}, "password"), host
+		case "federation":
+			o := opened(docker.Family, method, map[string]string{"hosts": "quay.io", "username": "acme+robot"}, "")
+			o.Secrets, o.Secret = nil, nil
+			return o, "quay.io"
 		}
 		return opened(docker.Family, method, map[string]string{"hosts": host, "token_use": "trade"}, "token"), host
 	})
@@ -41,7 +47,14 @@ func TestDockerHub(t *testing.T) {
 
 func TestSet(t *testing.T) {
 	t.Parallel()
-	conform.Providers(t, provider.Set{docker.Provider{}, dockerhub.Provider{}})
+	all := server.Providers(provider.Tools{})
+	conform.Providers(t, all)
+	for _, p := range all {
+		t.Run(string(p.Info().Family), func(t *testing.T) {
+			t.Parallel()
+			conform.Description(t, p)
+		})
+	}
 }
 
 // TestDockerHosts reads the hosts that a connector is for.
@@ -71,7 +84,7 @@ func TestDockerHosts(t *testing.T) {
 		"reg.example.com:99999":           {why: "is not a registry host"},
 		strings.Repeat("a", 300) + ".com": {why: "is not a registry host"},
 	} {
-		err := docker.Provider{}.Check("basic", map[string]string{"hosts": hosts})
+		err := docker.Provider{}.Check("basic", map[string]string{"hosts": hosts, "username": "robot"})
 		if c.why != "" {
 			e := fairlead.AsError("", err)
 			if e.Kind != fairlead.Invalid || e.Field != "hosts" || !strings.Contains(e.Why, c.why) || e.Remedy == "" {

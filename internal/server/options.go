@@ -32,6 +32,8 @@ type Options struct {
 	AllowHosts []string
 	// RegistryTimeout is how long a registry may be silent; 0 is package oci's default.
 	RegistryTimeout time.Duration
+	// InstanceLogins lets connectors log in as the server's own machine at its cloud.
+	InstanceLogins bool
 	// Proxy says through which proxy a request to a registry goes, if any.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Hold is how long a worker holds a run without renewing it.

@@ -15,11 +15,16 @@ import (
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/issuer"
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/internal/postgres"
 	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/provider/awsecr"
+	"fairlead.dev/fairlead/internal/provider/azurecontainerregistry"
 	"fairlead.dev/fairlead/internal/provider/docker"
 	"fairlead.dev/fairlead/internal/provider/dockerhub"
+	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
+	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
@@ -35,14 +40,21 @@ type Server struct {
 	Control  *control.Control
 	Vault    *vault.Vault
 	Runs     *runs.Runs
+	// Issuer signs subject tokens; nil if the server's public address isn't https.
+	Issuer *issuer.Issuer
 
 	opts    Options
 	handler http.Handler
 	lock    *os.File
 }
 
-// Providers are the families that there are.
-func Providers() provider.Set { return provider.Set{docker.Provider{}, dockerhub.Provider{}} }
+// Providers are the families that there are. Without tools they describe themselves and
+// check what they are given, and log in to nothing that needs a request of their own.
+func Providers(t provider.Tools) provider.Set {
+	return provider.Set{
+		awsecr.New(t), gcpartifactregistry.New(t), azurecontainerregistry.New(t), dockerhub.New(t), jfrogartifactory.New(t), docker.New(t),
+	}
+}
 
 // Open makes a control plane ready. What it opened is closed by [Server.Close], and on
 // an error before it returns.
@@ -120,7 +132,18 @@ func keys(ctx context.Context, store fairlead.Store, o Options) (*vault.Ring, er
 }
 
 func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
-	o, providers := s.opts, Providers()
+	o := s.opts
+	registries, err := oci.New(oci.Options{
+		Egress: oci.Egress{Allow: o.AllowHosts}, Proxy: o.Proxy, Now: o.Now, UserAgent: UserAgent(o.Version), Timeouts: oci.Within(o.RegistryTimeout),
+	})
+	if err != nil {
+		return err
+	}
+	tools, err := s.tools(registries, ring)
+	if err != nil {
+		return err
+	}
+	providers := Providers(tools)
 	blobs, err := blob.NewDisk(filepath.Join(o.Data, "blobs"), o.Now)
 	if err != nil {
 		return err
@@ -132,19 +155,17 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if err := s.Vault.Check(ctx); err != nil {
 		return err
 	}
-	registries, err := oci.New(oci.Options{
-		Egress: oci.Egress{Allow: o.AllowHosts}, Proxy: o.Proxy, Now: o.Now, UserAgent: UserAgent(o.Version), Timeouts: oci.Within(o.RegistryTimeout),
-	})
-	if err != nil {
-		return err
-	}
 	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
-	door, err := api.New(api.Options{
+	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
-	})
+	}
+	if s.Issuer != nil {
+		options.Issuer = s.Issuer
+	}
+	door, err := api.New(options)
 	if err != nil {
 		return err
 	}
@@ -154,11 +175,29 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
-	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json"} {
+	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json", issuer.DiscoveryPath, issuer.KeysPath} {
 		mux.Handle(path, door)
 	}
 	s.handler = mux
 	return nil
+}
+
+// tools are what the families work with. Without a public https address the server is
+// no issuer.
+func (s *Server) tools(registries *oci.Client, ring *vault.Ring) (provider.Tools, error) {
+	web, err := registries.Web(true)
+	if err != nil {
+		return provider.Tools{}, err
+	}
+	t := provider.Tools{HTTP: web, Now: s.opts.Now}
+	if s.opts.InstanceLogins {
+		t.Instance = registries.Machine()
+	}
+	// A vault without providers: it keeps the issuer's keys, and opens no connector.
+	if made, err := issuer.New(s.opts.PublicURL, vault.New(s.Store, nil, ring, s.opts.Now), s.opts.Now); err == nil {
+		s.Issuer, t.Issuer = made, made
+	}
+	return t, nil
 }
 
 // UserAgent is how Fairlead names itself to registries.

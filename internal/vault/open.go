@@ -34,7 +34,9 @@ func (v *Vault) Open(ctx context.Context, a fairlead.Asker, c fairlead.Connector
 	if err != nil {
 		return provider.Opened{}, err
 	}
-	return v.read(ctx, c)
+	opened, err := v.read(ctx, c)
+	opened.Owner, opened.Project, opened.Run = a.Project.Owner, a.Project.FullName(), a.Run
+	return opened, err
 }
 
 // read reads a connector's secrets and opens them. Keys and fields are read one after

@@ -55,7 +55,7 @@ func (k keys) beside(t *testing.T, o server.Options) *vault.Vault {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vault.New(store, server.Providers(), ring, time.Now)
+	return vault.New(store, server.Providers(provider.Tools{}), ring, time.Now)
 }
 
 // TestRotation rotates beside a server that goes on, prunes, and starts anew.

@@ -8,6 +8,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/seal"
+	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/internal/vault"
 )
@@ -44,7 +45,7 @@ func TestRotatedMeanwhile(t *testing.T) {
 				t.Error(err)
 			}
 		}}
-		v := vault.New(s, server.Providers(), ring, time.Now)
+		v := vault.New(s, server.Providers(provider.Tools{}), ring, time.Now)
 		opened, err := v.Open(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, c, scope())
 		if opens && (err != nil || string(opened.Secret["password"].Reveal()) != canary) {
 			t.Errorf("%d rotations: %v", times, err)

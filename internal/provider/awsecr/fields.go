@@ -43,7 +43,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 
 func federationMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: federation, Title: "Web identity (no stored secret)",
+		Name: federation, Title: "Web identity (no stored secret)", Keyless: true,
 		Help:   "AWS trusts this server as an identity provider, and gives it a session of a role for each login. `fairlead connector guide` prints what to set up.",
 		Fields: []fairlead.Field{roleOf("The role that trusts this server's identity provider and this connector's subject."), regions()},
 	}
@@ -100,7 +100,7 @@ func sessionTokenMethod() fairlead.Method {
 
 func instanceRoleMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: instanceRole, Title: "Role of the server's own instance",
+		Name: instanceRole, Title: "Role of the server's own instance", Keyless: true,
 		Help:   "Only where the server runs on EC2 and its operator allows it: every organization that uses it has the same rights.",
 		Fields: []fairlead.Field{regions()},
 	}

@@ -27,7 +27,7 @@ const maxMetadata = 16 << 10
 
 // instance gives the role of the server's own instance.
 func (t task) instance(ctx context.Context) (session, error) {
-	if !t.provider.tools.Instance {
+	if t.provider.tools.Instance == nil {
 		return session{}, &fairlead.Error{
 			Kind: fairlead.Denied, Code: fairlead.CodeNoRight, What: t.what, Why: "the operator of this server doesn't let connectors use the role of its instance",
 			Remedy: "use method federation, or ask the operator",
@@ -71,7 +71,7 @@ func (t task) metadata(ctx context.Context, method, path string, header map[stri
 	for name, value := range header {
 		req.Header.Set(name, value)
 	}
-	res, err := t.provider.tools.HTTP.Do(req)
+	res, err := t.provider.tools.Instance.Do(req)
 	if err != nil {
 		return "", err
 	}

@@ -32,7 +32,7 @@ var (
 // broken connectors get none of it, and whole ones aren't led astray.
 func TestNoAmbient(t *testing.T) { //nolint:paralleltest // It sets the environment.
 	w := newWorld(t)
-	w.tools.Instance = false
+	w.tools.Instance = nil
 	server := w.account.User("server", pullPolicy)
 	w.aws.Instance(region, w.account.Role("server", ec2Trust, pullPolicy))
 	home := t.TempDir()
@@ -72,7 +72,7 @@ func TestNoAmbient(t *testing.T) { //nolint:paralleltest // It sets the environm
 	own := w.account.User("own", pullPolicy)
 	w.login(withKey(own), w.pull())
 	w.login(withFederation(w), w.pull())
-	w.tools.Instance = true
+	w.tools.Instance = w.net.Client()
 	w.login(connector("instance-role"), w.pull())
 	hosts := map[string]bool{}
 	for _, r := range w.net.Requests() {

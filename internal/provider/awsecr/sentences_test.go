@@ -242,7 +242,7 @@ func webCases() map[string]func(*world) error {
 func instanceCases() map[string]func(*world) error {
 	return map[string]func(*world) error{
 		"instance: not allowed": func(w *world) error {
-			w.tools.Instance = false
+			w.tools.Instance = nil
 			return w.logging(connector("instance-role"))
 		},
 		"instance: no role": func(w *world) error {
@@ -263,7 +263,7 @@ func instanceCases() map[string]func(*world) error {
 			return w.logging(connector("instance-role"))
 		},
 		"instance: not allowed for a role": func(w *world) error {
-			w.tools.Instance = false
+			w.tools.Instance = nil
 			return w.logging(connector("assume-role", "role_arn="+roleARN, "source=instance", "external_id="+awsecr.ExternalID(organization)))
 		},
 		"instance: the external ID of another organization": func(w *world) error {

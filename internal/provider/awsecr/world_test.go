@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	w.aws = cloudtest.NewAWS(t, w.net)
 	w.account = w.aws.Account(account)
 	w.issuer = newIssuer(t, w.net)
-	w.tools = provider.Tools{HTTP: w.net.Client(), Now: time.Now, Issuer: w.issuer, Instance: true}
+	w.tools = provider.Tools{HTTP: w.net.Client(), Now: time.Now, Issuer: w.issuer, Instance: w.net.Client()}
 	return w
 }
 

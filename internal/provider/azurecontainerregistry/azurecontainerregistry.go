@@ -70,7 +70,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 		Hosts:  []string{"*.azurecr.io", "*.*.geo.azurecr.io", "*.azurecr.cn", "*.*.geo.azurecr.cn", "*.azurecr.us", "*.*.geo.azurecr.us"},
 		Methods: []fairlead.Method{
 			{
-				Name: federation, Title: "Workload identity federation (no secret)",
+				Name: federation, Title: "Workload identity federation (no secret)", Keyless: true,
 				Help:   "An application in Microsoft Entra, or a user-assigned managed identity, trusts this server as an issuer. Nothing secret is stored.",
 				Fields: append([]fairlead.Field{tenantField(), clientField("The application's or the managed identity's client ID.")}, cloudFields()...),
 			},
@@ -86,7 +86,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 				}, cloudFields()...),
 			},
 			{
-				Name: managedIdentity, Title: "Managed identity of the server's own machine",
+				Name: managedIdentity, Title: "Managed identity of the server's own machine", Keyless: true,
 				Help: "Only where the operator has allowed it: everybody who may use this connector acts as the machine.",
 				Fields: append([]fairlead.Field{
 					{
@@ -213,7 +213,7 @@ func (p Provider) whole(c provider.Opened) error {
 			Why:    "method federation needs this server to be an issuer, and it has no public address",
 			Remedy: "the operator gives the server its public https address, or use method service-principal",
 		}
-	case c.Method == managedIdentity && !p.tools.Instance:
+	case c.Method == managedIdentity && p.tools.Instance == nil:
 		return &fairlead.Error{
 			Kind: fairlead.Denied, Code: fairlead.CodeNoRight, Field: "method", What: "opening connector " + string(c.Name),
 			Why:    "the operator of this server doesn't let connectors act as its machine",

@@ -35,7 +35,11 @@ func (p Provider) call(ctx context.Context, what, where string, req *http.Reques
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req.Header.Set("Accept", "application/json")
-	res, err := p.tools.HTTP.Do(req.WithContext(within)) //nolint:gosec // The hosts are those of Azure alone: host.go.
+	client := p.tools.HTTP
+	if req.URL.Host == machineHost {
+		client = p.tools.Instance
+	}
+	res, err := client.Do(req.WithContext(within)) //nolint:gosec // The hosts are those of Azure alone: host.go.
 	if err != nil {
 		return reply{}, unreachable(what, where, req.URL.Hostname(), err)
 	}

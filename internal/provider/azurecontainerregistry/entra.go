@@ -17,6 +17,9 @@ import (
 // (learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm).
 const registryAudience = "https://containerregistry.azure.net"
 
+// machineHost is the metadata service of a machine at Azure.
+const machineHost = "169.254.169.254"
+
 // managerAudience is what tokens for Resource Manager are for.
 func (c cloud) managerAudience() string { return "https://" + c.manager }
 
@@ -116,7 +119,7 @@ func (p Provider) machine(ctx context.Context, c provider.Opened, audience strin
 	if id := c.Public[identityID]; id != "" {
 		q.Set("msi_res_id", id)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://169.254.169.254/metadata/identity/oauth2/token?"+q.Encode(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+machineHost+"/metadata/identity/oauth2/token?"+q.Encode(), nil)
 	if err != nil {
 		return fairlead.Secret{}, fairlead.AsError(what, err)
 	}

@@ -246,7 +246,7 @@ func TestNoAmbientCredentials(t *testing.T) { //nolint:paralleltest // The envir
 		t.Setenv(name, value)
 	}
 	w := newWorld(t)
-	w.tools.Instance = false
+	w.tools.Instance = nil
 	empty := func(method string, fields ...string) provider.Opened {
 		c := connector(method)
 		for _, f := range fields {

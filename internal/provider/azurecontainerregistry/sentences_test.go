@@ -121,7 +121,7 @@ func machineCases() map[string]func(*testing.T) error {
 	mi := connector("managed-identity")
 	const metadata = "169.254.169.254"
 	return map[string]func(*testing.T) error{
-		"machine: not allowed":         login(mi, func(w *world) { w.tools.Instance = false }),
+		"machine: not allowed":         login(mi, func(w *world) { w.tools.Instance = nil }),
 		"machine: no identity":         login(mi, func(w *world) { w.azure.SetMachine("") }),
 		"machine: another identity":    login(with(mi, "client_id", tenant), nil),
 		"machine: throttled":           login(mi, answering(metadata, "", cloudtest.Fault{Status: 429, Header: map[string]string{"Retry-After": "3"}})),

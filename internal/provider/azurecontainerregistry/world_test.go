@@ -70,8 +70,9 @@ func newWorldOf(t *testing.T, r cloudtest.AzureRegistry) *world {
 	transport := n.Client().Transport.(*http.Transport)
 	w.tools = provider.Tools{
 		HTTP: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		Now:  time.Now, Issuer: w.issuer, Instance: true,
+		Now:  time.Now, Issuer: w.issuer,
 	}
+	w.tools.Instance = w.tools.HTTP
 	t.Cleanup(transport.CloseIdleConnections)
 	return w
 }

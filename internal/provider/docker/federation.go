@@ -24,7 +24,7 @@ const robotLife = time.Hour
 
 func federationMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: federation, Title: "Federation (Quay), no stored secret",
+		Name: federation, Title: "Federation (Quay), no stored secret", Keyless: true,
 		Help: "Quay 3.13 and later: a robot account trusts this server's issuer, and gets a password of one hour for a subject token.",
 		Fields: []fairlead.Field{
 			{

@@ -35,7 +35,7 @@ func TestAmbient(t *testing.T) {
 		}
 	}
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(os.Getenv("HOME"), "key.json"))
-	w.tools.Instance = false
+	w.tools.Instance = nil
 	before := len(w.n.Requests())
 	garbage := func(c *provider.Opened) {
 		for _, f := range []string{"key", "token"} {

@@ -63,7 +63,11 @@ func (p Provider) send(ctx context.Context, r request) (reply, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "fairlead")
-	res, err := p.tools.HTTP.Do(req)
+	client := p.tools.HTTP
+	if r.url == metadataURL {
+		client = p.tools.Instance
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return reply{}, unreachable(r.what, req.URL.Host, err)
 	}

@@ -33,7 +33,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 
 func federationMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: federation, Title: "Workload identity federation (no stored secret)",
+		Name: federation, Title: "Workload identity federation (no stored secret)", Keyless: true,
 		Help: "Google trusts tokens that Fairlead signs, so there is no key to keep or to lose. `fairlead connector guide` prints the commands that set it up.",
 		Fields: []fairlead.Field{
 			{
@@ -95,7 +95,7 @@ func tokenMethod() fairlead.Method {
 
 func instanceMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: instance, Title: "Identity of Fairlead's own machine",
+		Name: instance, Title: "Identity of Fairlead's own machine", Keyless: true,
 		Help: "The service account of the Google Cloud machine that Fairlead runs on. Only where the operator has enabled it.",
 		Fields: []fairlead.Field{
 			{

@@ -28,7 +28,7 @@ func halfFilled() map[string]wrong {
 		"half-filled: access token":                     {method: "access-token", change: drop("token")},
 		"half-filled: no such method":                   {method: "user-account"},
 		"half-filled: no issuer":                        {method: "federation", spoil: func(w *world) { w.tools.Issuer = nil }},
-		"half-filled: instance not allowed":             {method: "instance-identity", spoil: func(w *world) { w.tools.Instance = false }},
+		"half-filled: instance not allowed":             {method: "instance-identity", spoil: func(w *world) { w.tools.Instance = nil }},
 		"pasted garbage: provider":                      {method: "federation", change: set(public("workload_identity_provider", "my-pool"))},
 		"pasted garbage: key":                           {method: "service-account", change: set(hidden("key", "hunter2"))},
 		"pasted garbage: access token":                  {method: "access-token", change: set(hidden("token", "hunter2"))},
@@ -166,7 +166,7 @@ func networkWrongs() map[string]wrong {
 		"no such name":     {method: "service-account", spoil: func(w *world) { w.tools.HTTP = failing(&net.DNSError{Name: "oauth2.googleapis.com", IsNotFound: true}) }},
 		"no name server":   {method: "federation", spoil: func(w *world) { w.tools.HTTP = failing(&net.DNSError{Name: "sts.googleapis.com", IsTemporary: true}) }},
 		"nothing listens":  {method: "service-account", spoil: func(w *world) { w.tools.HTTP = unconnected() }},
-		"egress forbidden": {method: "instance-identity", spoil: func(w *world) { w.tools.HTTP = forbidden() }},
+		"egress forbidden": {method: "instance-identity", spoil: func(w *world) { w.tools.Instance = forbidden() }},
 	}
 }
 
@@ -181,7 +181,7 @@ func otherWrongs() map[string]wrong {
 		"machine: in trouble": {method: "instance-identity", spoil: func(w *world) {
 			w.fault("metadata.google.internal", 418, "", map[string]string{"Metadata-Flavor": "Google"})
 		}},
-		"machine: not at Google":    {method: "instance-identity", spoil: func(w *world) { w.tools.HTTP = unconnected() }},
+		"machine: not at Google":    {method: "instance-identity", spoil: func(w *world) { w.tools.Instance = unconnected() }},
 		"expired: a JWT":            {method: "access-token", change: func(w *world, c *provider.Opened) { hidden("token", selfSigned(w, noon().Add(-time.Minute)))(c) }},
 		"identity token for access": {method: "access-token", change: func(_ *world, c *provider.Opened) { hidden("token", identityToken())(c) }},
 	}

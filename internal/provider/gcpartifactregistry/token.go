@@ -218,7 +218,7 @@ func noIssuer(c provider.Opened) error {
 // (docs.cloud.google.com/compute/docs/access/authenticate-workloads). Scopes aren't asked
 // for: they are the machine's, and it may have less than those that are known here.
 func (p Provider) machine(ctx context.Context, c provider.Opened, scope string) (googleToken, error) {
-	if !p.tools.Instance {
+	if p.tools.Instance == nil {
 		return googleToken{}, &fairlead.Error{
 			Kind: fairlead.Denied, What: opening(c), Why: "the operator of this Fairlead server hasn't allowed connectors to use what its machine is at Google",
 			Remedy: "use another method, or ask the operator to allow it",

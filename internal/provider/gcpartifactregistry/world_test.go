@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	w.g.Grant(w.account(), "roles/iam.serviceAccountTokenCreator", "serviceAccount:"+w.reader)
 	w.g.Grant(w.account(), "roles/iam.serviceAccountTokenCreator", "serviceAccount:"+w.caller)
 	w.g.Grant(w.account(), "roles/iam.workloadIdentityUser", w.principal())
-	w.tools = provider.Tools{HTTP: w.n.Client(), Now: w.ours.now, Issuer: w.issuer, Instance: true}
+	w.tools = provider.Tools{HTTP: w.n.Client(), Now: w.ours.now, Issuer: w.issuer, Instance: w.n.Client()}
 	return w
 }
 

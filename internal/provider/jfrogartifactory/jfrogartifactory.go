@@ -72,7 +72,7 @@ func (Provider) Info() fairlead.ProviderInfo {
 
 func federationMethod() fairlead.Method {
 	return fairlead.Method{
-		Name: federation, Title: "Federation (OIDC), no stored secret",
+		Name: federation, Title: "Federation (OIDC), no stored secret", Keyless: true,
 		Help: "JFrog trusts this server's issuer and gives a short-lived token for a subject token (Administration, General Management, Manage Integrations, OpenID Connect).",
 		Fields: append(places(),
 			fairlead.Field{
