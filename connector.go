@@ -46,6 +46,8 @@ type Field struct {
 	Binds bool `json:"binds,omitempty" doc:"It says where the secrets may go: changing it needs the secret fields again."`
 	// Without names fields that must not be given if this one is.
 	Without []string `json:"without,omitempty" doc:"Fields that must not be given if this one is."`
+	// Generated says that the house makes the value where it is left empty.
+	Generated bool `json:"generated,omitempty" doc:"It is generated if it is left empty."`
 }
 
 // ProviderInfo is how a provider describes itself.

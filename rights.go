@@ -34,6 +34,8 @@ const (
 	ConnectorRegister Action = "connector.register"
 	ConnectorUpdate   Action = "connector.update"
 	ConnectorDelete   Action = "connector.delete"
+	ConnectorVerify   Action = "connector.verify"
+	ConnectorDiscover Action = "connector.discover"
 	ConnectorOpen     Action = "connector.open"
 
 	RegistryRead   Action = "registry.read"
@@ -84,7 +86,7 @@ func table(a Action) rights {
 	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, WorkerRead:
 		return rights{admin: true, member: true}
 	case OrganizationUpdate, MemberAdd, MemberUpdate, MemberRemove,
-		ConnectorRegister, ConnectorUpdate, ConnectorDelete,
+		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
 		WorkerAdd, WorkerRemove:
 		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
@@ -109,7 +111,8 @@ func Actions() []Action {
 		OrganizationCreate, OrganizationRead, OrganizationUpdate,
 		MemberRead, MemberAdd, MemberUpdate, MemberRemove,
 		ProjectCreate, ProjectRead, ProjectUpdate, ProjectTransfer, ProjectDelete,
-		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorOpen,
+		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
+		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
 		LeasePull,
 		RunCreate, RunRead, RunStop, RunPerform,

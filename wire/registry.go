@@ -52,12 +52,6 @@ type Connectors struct {
 	Connectors []fairlead.Connector `json:"connectors"`
 }
 
-// ConnectorDetail is a connector and what uses it.
-type ConnectorDetail struct {
-	fairlead.Connector
-	UsedBy []fairlead.Name `json:"used_by" doc:"The registry entries that use it."`
-}
-
 // RegistryRequest adds a registry entry.
 type RegistryRequest struct {
 	OrganizationPath
@@ -114,7 +108,7 @@ var (
 		ID: "list-connectors", Method: "GET", Path: "/organizations/{organization}/connectors", Action: fairlead.ConnectorRead,
 		Summary: "List connectors",
 	}
-	RegisterConnector = Operation[ConnectorRequest, fairlead.Connector]{
+	RegisterConnector = Operation[ConnectorRequest, ConnectorSaved]{
 		ID: "register-connector", Method: "POST", Path: "/organizations/{organization}/connectors", Action: fairlead.ConnectorRegister,
 		Summary: "Register a connector",
 	}
@@ -122,7 +116,7 @@ var (
 		ID: "describe-connector", Method: "GET", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorRead,
 		Summary: "Describe a connector and what uses it",
 	}
-	UpdateConnector = Operation[ConnectorUpdate, fairlead.Connector]{
+	UpdateConnector = Operation[ConnectorUpdate, ConnectorSaved]{
 		ID: "update-connector", Method: "PATCH", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorUpdate,
 		Summary: "Change a connector; secrets that are not given are kept",
 	}

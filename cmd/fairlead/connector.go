@@ -14,7 +14,8 @@ import (
 
 func (a *app) connectorCommand() *cobra.Command {
 	return parent("connector", "Accounts with which registries are opened", nil,
-		a.connectorTypes(), a.connectorRegister(), a.connectorList(), a.connectorDescribe(), a.connectorUpdate(), a.connectorDelete())
+		a.connectorTypes(), a.connectorRegister(), a.connectorList(), a.connectorDescribe(), a.connectorUpdate(), a.connectorDelete(),
+		a.connectorGuide(), a.connectorVerify(), a.connectorResources())
 }
 
 func (a *app) connectorTypes() *cobra.Command {
@@ -64,7 +65,11 @@ func describeFamily(w io.Writer, p fairlead.ProviderInfo) {
 		_, _ = fmt.Fprintf(w, "\nMethod %s: %s\n%s\n", m.Name, m.Title, m.Help)
 		var lines [][]string
 		for _, f := range m.Fields {
-			lines = append(lines, []string{"--" + flagName(f), f.Title, yesNo(f.Required), yesNo(f.Secret), f.Help})
+			required := yesNo(f.Required)
+			if f.Generated {
+				required = "generated"
+			}
+			lines = append(lines, []string{"--" + flagName(f), f.Title, required, yesNo(f.Secret), f.Help})
 		}
 		rows(w, "", []string{"FLAG", "TITLE", "REQUIRED", "SECRET", "HELP"}, lines)
 	}
@@ -93,7 +98,9 @@ standard input, or asked for; they are kept sealed and never shown again.`,
 				return err
 			}
 			return a.show(made, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "Registered connector %s (%s, %s).\nUse it: fairlead registry add NAME --pattern ... --connector %s\n", made.Name, made.Family, made.Method, made.Name)
+				_, _ = fmt.Fprintf(w, "Registered connector %s (%s, %s).\n", made.Name, made.Family, made.Method)
+				tell(w, made.Facts)
+				_, _ = fmt.Fprintf(w, "Use it: fairlead registry add NAME --pattern ... --connector %s\n", made.Name)
 			})
 		},
 	}
@@ -153,7 +160,7 @@ func (a *app) connectorDescribe() *cobra.Command {
 				for _, n := range d.UsedBy {
 					users = append(users, string(n))
 				}
-				facts(w, "Name", string(d.Name), "Family", string(d.Family), "Method", d.Method, "Fields", describeFields(d.Connector),
+				facts(w, "Name", string(d.Name), "Family", string(d.Family), "Method", d.Method, "Fields", describeFields(d.Connector), "A lease", d.Power,
 					"Expires", a.expires(d.Connector), "Used by", strings.Join(users, ", "), "Version", fmt.Sprint(d.Version), "Changed", a.ago(d.Updated), "ID", string(d.ID))
 			})
 		},
@@ -191,6 +198,7 @@ func (a *app) connectorUpdate() *cobra.Command {
 			}
 			return a.show(changed, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Changed connector %s. The next pull uses it as it is now.\n", changed.Name)
+				tell(w, changed.Facts)
 			})
 		},
 	}
@@ -213,5 +221,12 @@ func (a *app) connectorDelete() *cobra.Command {
 			a.done("Deleted connector %s.", args[0])
 			return nil
 		},
+	}
+}
+
+// tell prints what secrets say of themselves.
+func tell(w io.Writer, list []fairlead.Fact) {
+	for _, f := range list {
+		_, _ = fmt.Fprintf(w, "  %s: %s\n", printable(f.Name), printable(f.Value))
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,17 +28,42 @@ type fieldFlags struct {
 }
 
 func (a *app) addFieldFlags(c *cobra.Command) *fieldFlags {
+	f := a.addFlagsOf(c, func(fairlead.Field) bool { return true })
+	c.Flags().StringVar(&f.method, "method", "", "authentication method (default: the family's only one, or chosen by the fields that are given)")
+	c.Flags().StringVar(&f.expires, "expires", "", "when the account's secret ends, as 2006-01-02 or RFC 3339; \"never\" takes the date away")
+	return f
+}
+
+// addPublicFlags leaves the secrets out, for commands that need none.
+func (a *app) addPublicFlags(c *cobra.Command) *fieldFlags {
+	f := a.addFlagsOf(c, func(field fairlead.Field) bool { return !field.Secret })
+	c.Flags().StringVar(&f.method, "method", "", "authentication method (default: the family's only one)")
+	return f
+}
+
+func (a *app) addFlagsOf(c *cobra.Command, wanted func(fairlead.Field) bool) *fieldFlags {
 	f := &fieldFlags{app: a, providers: server.Providers(provider.Tools{}), values: map[string]*string{}}
 	for _, info := range f.providers.Infos() {
 		for _, m := range info.Methods {
 			for _, field := range m.Fields {
-				f.add(c, field)
+				if wanted(field) {
+					f.add(c, field)
+				}
 			}
 		}
 	}
-	c.Flags().StringVar(&f.method, "method", "", "authentication method (default: the family's only one, or chosen by the fields that are given)")
-	c.Flags().StringVar(&f.expires, "expires", "", "when the account's secret ends, as 2006-01-02 or RFC 3339; \"never\" takes the date away")
 	return f
+}
+
+// public gives the public fields that were given, by their names.
+func (f *fieldFlags) public() map[string]string {
+	given := map[string]string{}
+	for name, v := range f.values {
+		if *v != "" {
+			given[strings.ReplaceAll(name, "-", "_")] = *v
+		}
+	}
+	return given
 }
 
 // addFamilyFlag is for commands that make a connector.
@@ -108,6 +135,11 @@ func (f *fieldFlags) connector(host string, asked bool) (*wire.ConnectorFields, 
 			}
 		}
 	}
+	if asked {
+		if err := f.askNeeded(p, m, out.Public); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.read(m, out.Public, out.Secrets, asked); err != nil {
 		return nil, err
 	}
@@ -152,7 +184,7 @@ func (f *fieldFlags) leftOver(m fairlead.Method) error {
 func (f *fieldFlags) read(m fairlead.Method, public map[string]string, secrets map[string]wire.Clear, asked bool) error {
 	for _, field := range m.Fields {
 		given := *f.values[flagName(field)]
-		missing := given == "" && asked && field.Required && public[field.Name] == ""
+		missing := given == "" && asked && field.Required && !field.Generated && public[field.Name] == ""
 		switch {
 		case field.Secret && given != "":
 			s, err := f.app.readSecret(given, field.Name)
@@ -180,6 +212,32 @@ func (f *fieldFlags) read(m fairlead.Method, public map[string]string, secrets m
 			}
 			public[field.Name] = line
 		}
+	}
+	return nil
+}
+
+// askNeeded asks a person for a public field that isn't required by its description, and
+// that the family misses all the same beside what was given.
+func (f *fieldFlags) askNeeded(p provider.Provider, m fairlead.Method, public map[string]string) error {
+	if !f.app.inTerminal {
+		return nil
+	}
+	so := f.public()
+	maps.Copy(so, public)
+	e, wrong := errors.AsType[*fairlead.Error](p.Check(m.Name, so))
+	if !wrong || so[e.Field] != "" {
+		return nil
+	}
+	for _, field := range m.Fields {
+		if field.Name != e.Field || field.Secret || field.Required {
+			continue
+		}
+		if field.Help != "" {
+			f.app.hint("%s", field.Help)
+		}
+		line, err := f.app.ask(field.Title, "")
+		public[field.Name] = line
+		return err
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ type serveFlags struct {
 	cert, key      string
 	logs           logFlags
 	noWorker       bool
+	instance       bool
 	worker         workFlags
 }
 
@@ -57,6 +58,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	fl.StringVar(&f.listen, "listen", defaultListen, "address to answer at")
 	fl.StringVar(&f.public, "public-url", "", "URL at which people reach the server (default: of the address)")
 	fl.StringSliceVar(&f.allowHosts, "allow-host", nil, "host, host:port or CIDR that a registry may have although it is loopback or link-local (may be given often)")
+	fl.BoolVar(&f.instance, "instance-logins", false, "let connectors log in as what this server's machine is at its cloud: every organization with the same rights")
 	fl.DurationVar(&f.hold, "hold", server.DefaultHold, "how long a worker that isn't heard of keeps its run")
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain, PEM")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS certificate's key, PEM")
@@ -83,7 +85,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	public := f.publicURL(listener)
 	o := a.serverOptions(f.store)
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
-	o.RegistryTimeout = f.worker.registryTimeout
+	o.RegistryTimeout, o.InstanceLogins = f.worker.registryTimeout, f.instance
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

@@ -13,8 +13,10 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/runs"
+	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/vault"
 )
 
@@ -26,6 +28,7 @@ type Leases interface {
 
 // Issuer is Fairlead as an OpenID Connect provider.
 type Issuer interface {
+	URL() string
 	Discovery() ([]byte, error)
 	Keys(ctx context.Context) ([]byte, error)
 }
@@ -37,6 +40,8 @@ type Options struct {
 	Vault     *vault.Vault
 	Leases    Leases
 	Runs      *runs.Runs
+	Prover    *proof.Prover
+	Survey    *survey.Survey
 	Providers provider.Set
 	// Log is written to once for each request.
 	Log *slog.Logger

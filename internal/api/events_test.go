@@ -67,7 +67,9 @@ func newDeafWorld(t *testing.T) (*world, *deaf) {
 func everything(fairlead.Event) bool { return true }
 
 // pulses are acts without an event: they decide nothing that lasts.
-func pulses() []string { return []string{wire.Renew.ID, wire.AppendLog.ID, wire.SetPassword.ID} }
+func pulses() []string {
+	return []string{wire.Renew.ID, wire.AppendLog.ID, wire.SetPassword.ID, wire.GuideNewConnector.ID}
+}
 
 // TestNoActWithoutItsEvent does everything while no event can be recorded: nothing
 // happens, and no login comes back.

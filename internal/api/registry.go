@@ -29,54 +29,6 @@ func (a *API) registryRoutes() {
 	})
 }
 
-func (a *API) connectorRoutes() {
-	serve(a, wire.ListConnectors, func(ctx context.Context, who fairlead.Caller, in wire.OrganizationPath) (wire.Connectors, error) {
-		list, err := a.Control.Connectors(ctx, who, in.Organization)
-		return wire.Connectors{Connectors: filled(list)}, err
-	})
-	serve(a, wire.RegisterConnector, a.registerConnector)
-	serve(a, wire.DescribeConnector, func(ctx context.Context, who fairlead.Caller, in wire.ConnectorPath) (wire.ConnectorDetail, error) {
-		c, usedBy, err := a.Control.Connector(ctx, who, in.Organization, in.Connector)
-		return wire.ConnectorDetail{Connector: c, UsedBy: filled(usedBy)}, err
-	})
-	serve(a, wire.UpdateConnector, a.updateConnector)
-	serve(a, wire.DeleteConnector, func(ctx context.Context, who fairlead.Caller, in wire.ConnectorPath) (wire.None, error) {
-		o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorDelete)
-		if err != nil {
-			return wire.None{}, err
-		}
-		return wire.None{}, a.Vault.Delete(ctx, who, o.ID, in.Connector)
-	})
-}
-
-func (a *API) registerConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorRequest) (fairlead.Connector, error) {
-	o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorRegister)
-	if err != nil {
-		return fairlead.Connector{}, err
-	}
-	name, err := fairlead.ParseName("name", in.Name)
-	if err != nil {
-		return fairlead.Connector{}, err
-	}
-	d := draft(in.ConnectorFields)
-	d.Name = name
-	return a.Vault.Register(ctx, who, o.ID, d)
-}
-
-func (a *API) updateConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorUpdate) (fairlead.Connector, error) {
-	o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorUpdate)
-	if err != nil {
-		return fairlead.Connector{}, err
-	}
-	name, err := optionalName(in.Name)
-	if err != nil {
-		return fairlead.Connector{}, err
-	}
-	return a.Vault.Update(ctx, who, o.ID, in.Connector, provider.Change{
-		Name: name, Method: in.Method, Given: given(in.Public, in.Secrets), Expires: in.Expires, Version: in.Version,
-	})
-}
-
 func (a *API) addRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryRequest) (fairlead.Registry, error) {
 	name, err := fairlead.ParseName("name", in.Name)
 	if err != nil {

@@ -245,6 +245,19 @@ func registryRows() []row {
 		op(wire.UpdateConnector, inAcme, func(n names) wire.ConnectorUpdate {
 			return wire.ConnectorUpdate{ConnectorPath: connector(n), Public: map[string]string{"username": robot}}
 		}),
+		op(wire.GuideConnector, inAcme, connector),
+		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
+			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
+		}),
+		op(wire.VerifyConnector, inAcme, func(n names) wire.VerifyRequest {
+			return wire.VerifyRequest{ConnectorPath: connector(n), Image: n.host + "/team/app:v1"}
+		}),
+		op(wire.ListResources, inAcme, func(n names) wire.ResourcesRequest {
+			return wire.ResourcesRequest{OrganizationPath: org(n), Connector: n.connector, Timeout: 5}
+		}),
+		op(wire.ListResources, inAcme, func(n names) wire.ResourcesRequest {
+			return wire.ResourcesRequest{OrganizationPath: org(n)}
+		}).in("all", inAcme),
 		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
 			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
 		}),

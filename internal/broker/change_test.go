@@ -9,8 +9,8 @@ import (
 	"fairlead.dev/fairlead/fairleadtest"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/pgtest"
-	"fairlead.dev/fairlead/internal/registrytest"
 	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/registrytest"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/wire"
 )

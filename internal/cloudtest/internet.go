@@ -106,6 +106,10 @@ func (n *Internet) Handle(host string, h http.Handler) {
 	n.handlers[strings.ToLower(host)] = h
 }
 
+// Handler gives who answers for a host at this time, for those who reach it by another
+// way than the proxy: a metadata service is asked directly. nil if nobody does.
+func (n *Internet) Handler(host string) http.Handler { return n.handler(strings.ToLower(host)) }
+
 // handler finds who answers for a host: by its whole name, else by a name whose first
 // label is *.
 func (n *Internet) handler(host string) http.Handler {

@@ -29,11 +29,11 @@ type Vault interface {
 	AddKeys(ctx context.Context, w fairlead.Writer, org fairlead.OrganizationID) error
 	// Prepare checks a draft and gives the connector that it would become; Add stores
 	// it with its secrets sealed.
-	Prepare(org fairlead.OrganizationID, d provider.Draft) (fairlead.Connector, error)
+	Prepare(org fairlead.OrganizationID, d provider.Draft) (provider.Checked, error)
 	Add(ctx context.Context, w fairlead.Writer, c fairlead.Connector, g provider.Given) error
 	// Revise checks a change and gives the connector as it would become; Replace
 	// stores it.
-	Revise(old fairlead.Connector, ch provider.Change) (fairlead.Connector, error)
+	Revise(old fairlead.Connector, ch provider.Change) (provider.Checked, error)
 	Replace(ctx context.Context, w fairlead.Writer, c fairlead.Connector, g provider.Given) error
 }
 

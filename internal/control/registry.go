@@ -151,7 +151,8 @@ func (c *Control) draftConnector(
 			Remedy: fmt.Sprintf("use it with --connector %s, or choose another name", d.Name),
 		}
 	}
-	return c.vault.Prepare(o.ID, *d)
+	made, err := c.vault.Prepare(o.ID, *d)
+	return made.Connector, err
 }
 
 // bind gives a field that says where the secrets may go the entry's own host.

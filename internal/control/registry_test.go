@@ -73,7 +73,7 @@ func TestAddRefused(t *testing.T) {
 		"plain http for many":          {wire.RegistryRequest{Name: "x", Pattern: "*.example.com/*", PlainHTTP: true}, fairlead.Invalid, []string{"plain_http", "one host"}},
 		"a CA that isn't":              {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", CABundle: "-----BEGIN NOTHING-----"}, fairlead.Invalid, []string{"ca_bundle", "PEM"}},
 		"a disclosure that isn't":      {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", Disclosure: "all"}, fairlead.Invalid, []string{"disclosure"}},
-		"a family that isn't":          {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", NewConnector: &wire.ConnectorFields{Family: "none", Method: "x"}}, fairlead.Invalid, []string{"family", "use one of docker, docker-hub"}},
+		"a family that isn't":          {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", NewConnector: &wire.ConnectorFields{Family: "none", Method: "x"}}, fairlead.Invalid, []string{"family", "use one of aws-ecr"}},
 		"a method that isn't":          {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", NewConnector: &wire.ConnectorFields{Family: "docker", Method: "x"}}, fairlead.Invalid, []string{"method", "use one of basic, bearer"}},
 		"a field that isn't":           {wire.RegistryRequest{Name: "x", Pattern: "x.example.com/*", NewConnector: &wire.ConnectorFields{Family: "docker", Method: "basic", Public: map[string]string{"user": "x"}}}, fairlead.Invalid, []string{`no field "user"`}},
 		"an organization that isn't":   {wire.RegistryRequest{OrganizationPath: wire.OrganizationPath{Organization: "none"}, Name: "x", Pattern: "x.example.com/*"}, fairlead.NotFound, []string{"there is no organization none"}},

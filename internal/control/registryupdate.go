@@ -83,8 +83,8 @@ func (c *Control) revisedConnector(
 	if err := who.May(fairlead.ConnectorUpdate, fairlead.Place{Organization: o.ID}); err != nil {
 		return connector, false, err
 	}
-	connector, err = c.vault.Revise(connector, provider.Change{Given: ch.Given})
-	return connector, true, err
+	revised, err := c.vault.Revise(connector, provider.Change{Given: ch.Given})
+	return revised.Connector, true, err
 }
 
 // over lays the change over an entry.

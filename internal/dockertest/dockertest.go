@@ -23,6 +23,7 @@ const remedy = "apt-get install -y --no-install-recommends docker.io containerd"
 // it is stopped or when this process ends, however that happens.
 type Daemon struct {
 	dir   string
+	env   []string   // beside the environment of this process
 	hold  *os.File   // the engine ends when this is closed
 	ended chan error // what became of it
 	stop  sync.Once
@@ -35,6 +36,13 @@ var shared = sync.OnceValues(func() (*Daemon, error) {
 	return Start(context.Background())
 })
 
+// Options say what is particular about an engine.
+type Options struct {
+	// Env is added to its environment: for a proxy (HTTPS_PROXY), and for the certificates
+	// that it trusts (SSL_CERT_FILE).
+	Env []string
+}
+
 // Host gives the address of this process's Docker engine, as DOCKER_HOST has it.
 func Host(tb testing.TB) string {
 	tb.Helper()
@@ -46,7 +54,7 @@ func Host(tb testing.TB) string {
 }
 
 // Start starts an engine of its own, and returns when it answers.
-func Start(ctx context.Context) (*Daemon, error) {
+func Start(ctx context.Context, options ...Options) (*Daemon, error) {
 	for _, program := range []string{"dockerd", "containerd"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if _, err := os.Stat("/usr/sbin/" + program); err != nil {
@@ -59,6 +67,9 @@ func Start(ctx context.Context) (*Daemon, error) {
 		return nil, fmt.Errorf("starting the Docker engine: %w", err)
 	}
 	d := &Daemon{dir: dir, ended: make(chan error, 1)}
+	for _, o := range options {
+		d.env = append(d.env, o.Env...)
+	}
 	if err := d.start(ctx); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, errors.Join(fmt.Errorf("starting the Docker engine in %s: %w\n%s", dir, err, log), d.Stop(), os.RemoveAll(dir))
@@ -109,6 +120,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	// whatever becomes of it. What interrupts the test doesn't reach it: its end of the
 	// pipe does.
 	cmd.Dir, cmd.Stdin, cmd.SysProcAttr = "/", read, &syscall.SysProcAttr{Setsid: true, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Env = append(os.Environ(), d.env...)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ func docs() map[string]struct{ setUp, connected bool } {
 		"docs/administrators.md": {setUp: true},
 		"docs/ml-engineers.md":   {setUp: true, connected: true},
 		"docs/operators.md":      {},
+		"docs/registries.md":     {setUp: true},
 	}
 }
 
@@ -82,7 +83,7 @@ func newDoc(t *testing.T, name string) *doc {
 	h.example(registry.Host() + "/acme/train:v1")
 	h.write("ann.txt", "correct horse battery")
 	h.write("robot.txt", robotPassword)
-	h.write("hub-token.txt", "dckr_pat_none")
+	h.write("hub-token.txt", hubToken)
 	h.write(".gitignore", "*\n!train.py\n!valohai.yaml\n")
 	file := filepath.Join("..", "..", name)
 	b, err := os.ReadFile(file)

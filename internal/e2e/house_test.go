@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,8 +54,10 @@ type house struct {
 	env []string
 	// serveArgs are the flags that the server is always started with.
 	serveArgs []string
-	server    *process
-	url       string
+	// within is the command line that servers and workers are started behind, if any.
+	within []string
+	server *process
+	url    string
 }
 
 // engines are what runs are performed on.
@@ -138,7 +141,7 @@ func (h *house) runContext(ctx context.Context, args ...string) result {
 	cmd := exec.CommandContext(ctx, h.bin, args...)
 	cmd.Dir, cmd.Env = h.dir, h.env
 	if h.url != "" {
-		cmd.Env = append(cmd.Env, "FAIRLEAD_SERVER="+h.url)
+		cmd.Env = append(slices.Clip(h.env), "FAIRLEAD_SERVER="+h.url)
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -176,7 +179,8 @@ type process struct {
 // words.
 func (h *house) spawn(words string, args ...string) *process {
 	h.t.Helper()
-	cmd := exec.Command(h.bin, args...)
+	line := append(slices.Clone(h.within), append([]string{h.bin}, args...)...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir, cmd.Env = h.dir, h.env
 	// A group of its own: what is killed in a test is this process and no other.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

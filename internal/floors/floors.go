@@ -39,6 +39,8 @@ func Plan() map[string]int {
 		"internal/issuer":  5,
 		"internal/broker":  5,
 		"internal/control": 5,
+		"internal/proof":   5,
+		"internal/survey":  5,
 		"internal/runs":    5,
 		"internal/worker":  5,
 

@@ -69,6 +69,10 @@ func New(publicURL string, keep Keep, now func() time.Time) (*Issuer, error) {
 	return &Issuer{url: u.String(), keep: keep, now: now}, nil
 }
 
+// Keeper is for the keys alone, on the server's own machine: it has no URL and signs
+// nothing.
+func Keeper(keep Keep, now func() time.Time) *Issuer { return &Issuer{keep: keep, now: now} }
+
 // URL is the issuer's identifier.
 func (i *Issuer) URL() string { return i.url }
 
@@ -86,6 +90,9 @@ type claims struct {
 
 // Sign gives a subject token for the audience.
 func (i *Issuer) Sign(ctx context.Context, s provider.Subject) (fairlead.Secret, error) {
+	if i.url == "" {
+		return fairlead.Secret{}, &fairlead.Error{Kind: fairlead.Internal, What: "signing subject token", Why: "the issuer has no URL"}
+	}
 	keys, err := i.current(ctx)
 	if err != nil {
 		return fairlead.Secret{}, err
@@ -154,16 +161,22 @@ type KeyInfo struct {
 // Infos lists the keys, oldest first.
 func (i *Issuer) Infos(ctx context.Context) ([]KeyInfo, error) {
 	keys, err := i.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := i.now()
-	signs, _ := keys.signing(now)
-	list := make([]KeyInfo, 0, len(keys.Keys))
-	for _, k := range keys.Keys {
+	return keys.infos(i.now()), err
+}
+
+// Stored lists the keys as they are stored, and makes none.
+func (i *Issuer) Stored(ctx context.Context) ([]KeyInfo, error) {
+	keys, _, err := i.stored(ctx)
+	return keys.infos(i.now()), err
+}
+
+func (s *keyset) infos(now time.Time) []KeyInfo {
+	signs, _ := s.signing(now)
+	list := make([]KeyInfo, 0, len(s.Keys))
+	for _, k := range s.Keys {
 		list = append(list, KeyInfo{ID: k.ID, Algorithm: string(k.Algorithm), Published: k.Published, From: k.From, Signs: k.ID == signs.ID})
 	}
-	return list, nil
+	return list
 }
 
 // current gives the keys as they are now, read again when what is known is old, and

@@ -59,6 +59,11 @@ type (
 		// field says what is wrong with them. No fact and no error holds a secret.
 		Inspect(method string, g Given, now time.Time) ([]fairlead.Fact, error)
 	}
+	// Generator makes the values of fields that are [fairlead.Field] Generated.
+	Generator interface {
+		// Generate gives a value for a field of a new connector of the organization.
+		Generate(field string, organization fairlead.OrganizationID) string
+	}
 	// Describer says how little a login gives away.
 	Describer interface {
 		// Power says in one line what a login of the connector can do, and for how long.

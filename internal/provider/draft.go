@@ -31,3 +31,9 @@ type Change struct {
 func (c Change) Empty() bool {
 	return c.Name == "" && c.Method == "" && len(c.Given.Public) == 0 && len(c.Given.Secret) == 0 && c.Expires == nil
 }
+
+// Checked is a connector that was checked, and what its secrets said about themselves.
+type Checked struct {
+	fairlead.Connector
+	Facts []fairlead.Fact
+}

@@ -18,6 +18,7 @@ import (
 	"fairlead.dev/fairlead/internal/issuer"
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/internal/postgres"
+	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/provider/awsecr"
 	"fairlead.dev/fairlead/internal/provider/azurecontainerregistry"
@@ -28,6 +29,7 @@ import (
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
+	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/together"
 	"fairlead.dev/fairlead/internal/vault"
 	"fairlead.dev/fairlead/internal/web"
@@ -160,6 +162,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
+		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault),
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {

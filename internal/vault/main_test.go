@@ -51,7 +51,7 @@ func (r *room) register(t *testing.T, org fairlead.OrganizationID, name fairlead
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c.Connector
 }
 
 func scope() fairlead.Scope {

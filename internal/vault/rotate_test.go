@@ -239,7 +239,7 @@ func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.Connector
 	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"))
 	check("registering", err)
 	if err == nil {
-		opened, err := r.open(ctx, c)
+		opened, err := r.open(ctx, c.Connector)
 		check("opening what was registered", err)
 		if err == nil && string(opened.Secret["password"].Reveal()) != canary {
 			t.Error("another secret opens")
@@ -249,8 +249,9 @@ func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.Connector
 		Public: map[string]string{"username": name}, Secret: map[string]fairlead.Secret{"password": fairlead.SecretText(canary)},
 	}})
 	check("changing", err)
-	if c, err = r.Store.Connector(ctx, r.acme, shared); err == nil {
-		_, err = r.open(ctx, c)
+	now, err := r.Store.Connector(ctx, r.acme, shared)
+	if err == nil {
+		_, err = r.open(ctx, now)
 	}
 	check("opening what others change", err)
 	_, err = r.Control.CreateOrganization(ctx, r.ann, fairlead.Name("org-"+name), false)

@@ -111,7 +111,7 @@ func TestBoundFields(t *testing.T) {
 	if err != nil || c.Public["hosts"] != "evil.example.com" {
 		t.Errorf("with the secret: %v", err)
 	}
-	if opened, err := r.open(t.Context(), c); err != nil || string(opened.Secret["password"].Reveal()) != "mine" {
+	if opened, err := r.open(t.Context(), c.Connector); err != nil || string(opened.Secret["password"].Reveal()) != "mine" {
 		t.Errorf("the secret that opens then: %v", err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
-	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/internal/vault"
 )

@@ -31,55 +31,54 @@ func New(store fairlead.Store, providers provider.Set, ring *Ring, now func() ti
 // [fairlead.Conflict] for a name that is taken.
 func (v *Vault) Register(
 	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, d provider.Draft,
-) (fairlead.Connector, error) {
+) (provider.Checked, error) {
 	at := fairlead.Place{Organization: org}
 	if err := who.May(fairlead.ConnectorRegister, at); err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c, err := v.Prepare(org, d)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
-		return who.Event(fairlead.ConnectorRegister, at, object(c)).
-			With("family", string(c.Family)).With("method", c.Method), v.Add(ctx, w, c, d.Given)
+		return who.Event(fairlead.ConnectorRegister, at, object(c.Connector)).
+			With("family", string(c.Family)).With("method", c.Method), v.Add(ctx, w, c.Connector, d.Given)
 	})
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c.Version++
 	return c, nil
 }
 
-// Prepare checks a draft and gives the connector that it would become, which has no
-// version yet. It asks for no right and writes nothing: whoever stores it, with
-// [Vault.Add] in a write of their own, has asked.
-func (v *Vault) Prepare(org fairlead.OrganizationID, d provider.Draft) (fairlead.Connector, error) {
+// Prepare checks a draft, and its secrets as far as that can be done without asking
+// anybody, and gives the connector that it would become, which has no version yet. It
+// asks for no right and writes nothing: whoever stores it, with [Vault.Add] in a write
+// of their own, has asked.
+func (v *Vault) Prepare(org fairlead.OrganizationID, d provider.Draft) (provider.Checked, error) {
 	p, err := v.providers.Family(d.Family)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	m, err := provider.MethodOf(p.Info(), d.Method)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
-	d.Given.Public = withoutEmpty(d.Given.Public)
-	if err := provider.Check(m, d.Given); err != nil {
-		return fairlead.Connector{}, err
-	}
-	if err := p.Check(m.Name, d.Given.Public); err != nil {
-		return fairlead.Connector{}, err
+	d.Given.Public = provider.Generate(p, m, org, withoutEmpty(d.Given.Public))
+	now := v.now()
+	facts, err := provider.Examine(p, m, d.Given, now)
+	if err != nil {
+		return provider.Checked{}, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return fairlead.Connector{}, fairlead.AsError("naming connector", err)
+		return provider.Checked{}, fairlead.AsError("naming connector", err)
 	}
-	now := v.now()
-	return fairlead.Connector{
+	return provider.Checked{Facts: facts, Connector: fairlead.Connector{
 		ID: fairlead.ConnectorID(id.String()), Organization: org, Name: d.Name, Family: d.Family, Method: m.Name,
 		Public: d.Given.Public, Secrets: secretNames(d.Given.Secret), Expires: d.Expires,
 		Created: now, Updated: now,
-	}, nil
+	}}, nil
 }
 
 // Add seals the secrets of a prepared connector and stores both, which makes it the
@@ -101,24 +100,24 @@ func (v *Vault) Add(ctx context.Context, w fairlead.Writer, c fairlead.Connector
 // Update changes a connector. Secret fields that aren't given are kept as they are.
 func (v *Vault) Update(
 	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change,
-) (fairlead.Connector, error) {
+) (provider.Checked, error) {
 	at := fairlead.Place{Organization: org}
 	if err := who.May(fairlead.ConnectorUpdate, at); err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	old, err := v.store.ConnectorByName(ctx, org, name)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c, err := v.Revise(old, ch)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
-		return who.Event(fairlead.ConnectorUpdate, at, object(c)), v.Replace(ctx, w, c, ch.Given)
+		return who.Event(fairlead.ConnectorUpdate, at, object(c.Connector)), v.Replace(ctx, w, c.Connector, ch.Given)
 	})
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c.Version++
 	return c, nil
@@ -126,16 +125,16 @@ func (v *Vault) Update(
 
 // Revise checks a change and gives the connector as it would become, with the version
 // that it has now. Like [Vault.Prepare] it asks for no right.
-func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (fairlead.Connector, error) {
+func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (provider.Checked, error) {
 	if ch.Version != 0 && ch.Version != old.Version {
-		return fairlead.Connector{}, &fairlead.Error{
+		return provider.Checked{}, &fairlead.Error{
 			Kind: fairlead.Conflict, Code: fairlead.CodeStale, What: "updating connector " + string(old.Name),
 			Why: "it was changed meanwhile", Remedy: "look at it again, then repeat the change",
 		}
 	}
 	p, err := v.providers.Family(old.Family)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c := old
 	if ch.Method != "" {
@@ -143,18 +142,17 @@ func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (fairlead.Con
 	}
 	m, err := provider.MethodOf(p.Info(), c.Method)
 	if err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
-	c.Public = merged(m, old.Public, ch.Given.Public)
+	c.Public = provider.Generate(p, m, c.Organization, merged(m, old.Public, ch.Given.Public))
 	kept := keptSecrets(m, old.Secrets, ch.Given.Secret)
-	if err := provider.Check(m, provider.Given{Public: c.Public, Secret: ch.Given.Secret, Kept: kept}); err != nil {
-		return fairlead.Connector{}, err
-	}
-	if err := p.Check(m.Name, c.Public); err != nil {
-		return fairlead.Connector{}, err
+	now := v.now()
+	facts, err := provider.Examine(p, m, provider.Given{Public: c.Public, Secret: ch.Given.Secret, Kept: kept}, now)
+	if err != nil {
+		return provider.Checked{}, err
 	}
 	if err := bound(m, old, c, kept); err != nil {
-		return fairlead.Connector{}, err
+		return provider.Checked{}, err
 	}
 	c.Secrets = append(kept, secretNames(ch.Given.Secret)...)
 	slices.Sort(c.Secrets)
@@ -164,8 +162,8 @@ func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (fairlead.Con
 	if ch.Expires != nil {
 		c.Expires = *ch.Expires
 	}
-	c.Updated = v.now()
-	return c, nil
+	c.Updated = now
+	return provider.Checked{Connector: c, Facts: facts}, nil
 }
 
 // Replace seals the given secrets of a revised connector, keeps the other fields that

@@ -38,7 +38,7 @@ func TestConnector(t *testing.T) {
 	if err != nil || kept.Version != 2 {
 		t.Fatal(kept, err)
 	}
-	if opened, err = r.open(t.Context(), kept); err != nil || string(opened.Secret["password"].Reveal()) != canary {
+	if opened, err = r.open(t.Context(), kept.Connector); err != nil || string(opened.Secret["password"].Reveal()) != canary {
 		t.Errorf("a secret that was kept: %v", err)
 	}
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -48,7 +48,7 @@ func TestConnector(t *testing.T) {
 	if err != nil || changed.Name != "renamed" || !changed.Expires.Equal(at) {
 		t.Fatal(changed, err)
 	}
-	if opened, err = r.open(t.Context(), changed); err != nil || string(opened.Secret["password"].Reveal()) != "another" {
+	if opened, err = r.open(t.Context(), changed.Connector); err != nil || string(opened.Secret["password"].Reveal()) != "another" {
 		t.Errorf("a secret that was replaced: %v", err)
 	}
 	if _, err := r.Vault.Update(t.Context(), r.ann, r.acme, "renamed", provider.Change{Version: 2, Name: "again"}); fairlead.CodeOf(err) != fairlead.CodeStale {
@@ -57,7 +57,7 @@ func TestConnector(t *testing.T) {
 	if err := r.Vault.Delete(t.Context(), r.ann, r.acme, "renamed"); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.open(t.Context(), changed); fairlead.KindOf(err) != fairlead.NotFound && fairlead.KindOf(err) != fairlead.Conflict {
+	if _, err := r.open(t.Context(), changed.Connector); fairlead.KindOf(err) != fairlead.NotFound && fairlead.KindOf(err) != fairlead.Conflict {
 		t.Errorf("a connector that was deleted opens: %v", err)
 	}
 }

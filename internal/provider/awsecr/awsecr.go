@@ -39,6 +39,14 @@ func New(t provider.Tools) Provider { return Provider{tools: t} }
 // other organization can use it.
 func ExternalID(o fairlead.OrganizationID) string { return externalPrefix(o) + rand.Text() }
 
+// Generate makes the external ID of a new connector.
+func (Provider) Generate(field string, o fairlead.OrganizationID) string {
+	if field == externalField {
+		return ExternalID(o)
+	}
+	return ""
+}
+
 func externalPrefix(o fairlead.OrganizationID) string { return "fairlead:" + string(o) + ":" }
 
 // Owns is true of ECR's hosts in all partitions, in their FIPS and dual-stack forms too,

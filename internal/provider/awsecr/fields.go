@@ -56,7 +56,7 @@ func assumeRoleMethod() fairlead.Method {
 		Fields: []fairlead.Field{
 			roleOf("The role to assume."),
 			{
-				Name: externalField, Title: "External ID", Kind: fairlead.TextField, Required: true,
+				Name: externalField, Title: "External ID", Kind: fairlead.TextField, Required: true, Generated: true,
 				Help: "What the role's trust policy asks for (sts:ExternalId). It is generated with the connector, and isn't a secret.",
 			},
 			{

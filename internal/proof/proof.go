@@ -1,0 +1,77 @@
+// Package proof proves, step by step, what a connector can do: its fields are whole, its
+// provider gives a login, the registry takes it, an image can be read. It says of each
+// step what has happened, and never of one that it holds because nothing spoke against it.
+package proof
+
+import (
+	"context"
+	"time"
+
+	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/oci"
+	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/ref"
+)
+
+// Opener opens connectors, and records that: the vault.
+type Opener interface {
+	OpenFor(
+		ctx context.Context, who fairlead.Caller, act fairlead.Action, o fairlead.Organization, c fairlead.Connector, s fairlead.Scope,
+	) (provider.Opened, error)
+}
+
+// Registries are what logins are tried on: the OCI client.
+type Registries interface {
+	Trade(ctx context.Context, e oci.Endpoint, l oci.Login, s fairlead.Scope) (oci.Bearer, error)
+	Verify(ctx context.Context, e oci.Endpoint, l oci.Login) error
+	Resolve(ctx context.Context, kc fairlead.Keychain, i ref.Image) (oci.Descriptor, error)
+}
+
+// Store is what is read.
+type Store interface {
+	RegistriesOf(ctx context.Context, org fairlead.OrganizationID) ([]fairlead.Registry, error)
+}
+
+// Prover proves. It is safe for concurrent use.
+type Prover struct {
+	store      Store
+	providers  provider.Set
+	vault      Opener
+	registries Registries
+	now        func() time.Time
+}
+
+// New makes a prover.
+func New(store Store, providers provider.Set, vault Opener, registries Registries, now func() time.Time) *Prover {
+	return &Prover{store: store, providers: providers, vault: vault, registries: registries, now: now}
+}
+
+// Verify proves what the connector can do, with the image, or if that is empty with what
+// the registry entries that use the connector name. What goes wrong at the provider or at
+// the registry is a step that failed; an error is that nothing was tried:
+// [fairlead.Denied], [fairlead.NotFound], [fairlead.Invalid] for an image that can't be
+// read.
+func (p *Prover) Verify(ctx context.Context, who fairlead.Caller, o fairlead.Organization, c fairlead.Connector, image string) (fairlead.Proof, error) {
+	if err := who.May(fairlead.ConnectorVerify, fairlead.Place{Organization: o.ID}); err != nil {
+		return fairlead.Proof{}, err
+	}
+	family, err := p.providers.Family(c.Family)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	entries, err := p.store.RegistriesOf(ctx, o.ID)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	t, err := aim(family, c, entries, image)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	opened, err := p.vault.OpenFor(ctx, who, fairlead.ConnectorVerify, o, c, t.scope())
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	w := &walk{p: p, family: family, opened: opened, target: t}
+	w.steps(ctx)
+	return fairlead.Proof{Connector: c.Name, Image: t.String(), At: p.now(), Steps: w.done}, nil
+}

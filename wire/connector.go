@@ -1,0 +1,74 @@
+package wire
+
+import "fairlead.dev/fairlead"
+
+// ConnectorSaved is a connector as it was saved, and what its secrets said of themselves.
+type ConnectorSaved struct {
+	fairlead.Connector
+	Facts []fairlead.Fact `json:"facts" doc:"What the given secrets say of themselves, such as whose key it is. They are not kept."`
+}
+
+// ConnectorDetail is a connector, what it gives away, and what uses it.
+type ConnectorDetail struct {
+	fairlead.Connector
+	Power  string          `json:"power,omitempty" doc:"What a lease from it can do, and for how long."`
+	UsedBy []fairlead.Name `json:"used_by" doc:"The registry entries that use it."`
+}
+
+// GuideRequest asks how a connector would be set up that isn't there yet.
+type GuideRequest struct {
+	OrganizationPath
+	Name   string            `json:"name,omitempty" doc:"What the connector is to be called; the provider is told it."`
+	Family fairlead.Family   `json:"family"`
+	Method string            `json:"method,omitempty" doc:"May be left out where the family has one."`
+	Public map[string]string `json:"public,omitempty" doc:"Fields as far as they are known; none of them secret."`
+}
+
+// ConnectorGuide says how a connector is set up at its provider.
+type ConnectorGuide struct {
+	fairlead.Guide
+	Family fairlead.Family `json:"family"`
+	Method string          `json:"method"`
+	// Keyless, Issuer and Subject are about what the provider is to trust.
+	Keyless bool   `json:"keyless" doc:"Nothing secret is stored."`
+	Issuer  string `json:"issuer,omitempty" doc:"The URL of the issuer of subject tokens; empty if the server is none."`
+	Subject string `json:"subject" doc:"The subject of the connector's tokens."`
+}
+
+// VerifyRequest has a connector proved.
+type VerifyRequest struct {
+	ConnectorPath
+	Image string `json:"image,omitempty" doc:"An image that it should open (default: what its registry entries name)."`
+}
+
+// ResourcesRequest asks what connectors reach.
+type ResourcesRequest struct {
+	OrganizationPath
+	Connector fairlead.Name `query:"connector" json:"-" doc:"Only this one."`
+	Timeout   int           `query:"timeout" json:"-" minimum:"0" maximum:"300" doc:"Seconds for each connector; 0 is 20."`
+}
+
+// Resources is what connectors reach, a row for each.
+type Resources struct {
+	Connectors []fairlead.Reached `json:"connectors"`
+}
+
+// The operations with which a connector is set up and tried.
+var (
+	GuideConnector = Operation[ConnectorPath, ConnectorGuide]{
+		ID: "guide-connector", Method: "GET", Path: "/organizations/{organization}/connectors/{connector}/guide", Action: fairlead.ConnectorRead,
+		Summary: "Say how a connector is set up at its provider",
+	}
+	GuideNewConnector = Operation[GuideRequest, ConnectorGuide]{
+		ID: "guide-new-connector", Method: "POST", Path: "/organizations/{organization}/connector-guides", Action: fairlead.ConnectorRead,
+		Summary: "Say how a connector would be set up that is not there yet",
+	}
+	VerifyConnector = Operation[VerifyRequest, fairlead.Proof]{
+		ID: "verify-connector", Method: "POST", Path: "/organizations/{organization}/connectors/{connector}/verify", Action: fairlead.ConnectorVerify,
+		Summary: "Prove step by step what a connector can do",
+	}
+	ListResources = Operation[ResourcesRequest, Resources]{
+		ID: "list-resources", Method: "GET", Path: "/organizations/{organization}/resources", Action: fairlead.ConnectorDiscover,
+		Summary: "List what connectors reach at their providers",
+	}
+)
