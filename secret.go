@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Redacted is what a secret shows of itself.
@@ -76,3 +77,13 @@ func (s *Secret) UnmarshalText(b []byte) error {
 	*s = NewSecret(append([]byte(nil), b...))
 	return nil
 }
+
+// LooksOwn reports whether a secret has the form of one of our own tokens or links. Such
+// a secret belongs nowhere else.
+func LooksOwn(s Secret) bool {
+	b := s.Reveal()
+	return len(b) == ownLength && b[0] == 'f' && b[1] == 'l' && strings.IndexByte("stwxi", b[2]) >= 0 && b[3] == '_'
+}
+
+// ownLength is that of a prefix and 256 bits in base64url.
+const ownLength = 4 + 43

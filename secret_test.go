@@ -84,3 +84,16 @@ func TestSecret(t *testing.T) {
 		t.Errorf("reading a secret from JSON: %v", err)
 	}
 }
+
+func TestLooksOwn(t *testing.T) {
+	t.Parallel()
+	random := strings.Repeat("A", 43)
+	for s, want := range map[string]bool{
+		"flt_" + random: true, "flw_" + random: true, "fls_" + random: true, "flx_" + random: true, "fli_" + random: true,
+		"": false, "flt_": false, "flz_" + random: false, "flt-" + random: false, "flt_" + random + "x": false, "dckr_pat_" + random: false,
+	} {
+		if got := fairlead.LooksOwn(fairlead.SecretText(s)); got != want {
+			t.Errorf("LooksOwn(%q) = %v", s, got)
+		}
+	}
+}

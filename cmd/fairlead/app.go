@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,9 @@ func run(ctx context.Context, a *app, args []string) int {
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return int(code)
 	}
+	if strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
+		err = usageError{err}
+	}
 	a.complain(cmd, err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
@@ -101,7 +105,7 @@ holds a secret.`,
 	root.SetVersionTemplate("fairlead {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.server, "server", "", "URL of the server (default: where you logged in; FAIRLEAD_SERVER)")
-	flags.StringVar(&a.tokenFile, "token-file", "", "file with a token, - for standard input (default: of your log-in; FAIRLEAD_TOKEN)")
+	flags.StringVar(&a.tokenFile, "api-token-file", "", "file with a token of Fairlead, - for standard input (default: of your log-in; FAIRLEAD_TOKEN)")
 	flags.StringVarP(&a.organization, "organization", "O", "", "organization (default: the only one that you belong to; FAIRLEAD_ORGANIZATION)")
 	flags.StringVarP(&a.format, "output", "o", "table", "output: table, json or yaml")
 	flags.BoolVar(&a.insecureHTTP, "insecure-http", false, "let the token travel over plain http to another machine")
@@ -125,12 +129,27 @@ holds a secret.`,
 	return root
 }
 
+// misused says how a command is used that was given other arguments, or what it may
+// have been meant for.
+func misused(cmd *cobra.Command, args []string, err error) error {
+	if cmd.HasSubCommands() && len(args) > 0 {
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return usage("there is no command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+		}
+		return usage("there is no command %q", args[0])
+	}
+	if _, form, ok := strings.Cut(cmd.Use, " "); ok {
+		return usage("it is used as `%s %s`", cmd.CommandPath(), form)
+	}
+	return usageError{err}
+}
+
 // usageForArgs makes a wrong number of arguments a wrong use, for every command.
 func usageForArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return usageError{err}
+				return misused(cmd, args, err)
 			}
 			return nil
 		}

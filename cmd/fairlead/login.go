@@ -242,7 +242,20 @@ func (a *app) readLink(file, left string) (fairlead.Secret, error) {
 	if _, err := os.Stat(left); left != "" && err == nil {
 		return a.readSecret(left, "link")
 	}
+	if !a.inTerminal {
+		return fairlead.Secret{}, noLink(left)
+	}
 	return a.askSecret("One-time link")
+}
+
+// noLink says why there is nothing to set up or to join with.
+func noLink(left string) error {
+	e := &fairlead.Error{Kind: fairlead.Invalid, Field: "link-file", What: "finding the one-time link", Why: "there was none given", Remedy: "give it with --link-file FILE, or - for standard input"}
+	if left != "" {
+		e.Why = "there is none at " + left + ": no server of this machine waits to be set up with that data directory"
+		e.Remedy = "start `fairlead serve`, and give its --data here too; set up already: `fairlead login`; a link from elsewhere: --link-file FILE, or - for standard input"
+	}
+	return e
 }
 
 // linkClient makes a client of the server that the link leads to, if none is named.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"fairlead.dev/fairlead"
 )
@@ -65,17 +65,23 @@ func (a *app) askSecret(prompt string) (fairlead.Secret, error) {
 		return fairlead.Secret{}, askError(prompt, err)
 	}
 	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
-	b, err := a.answer(func() ([]byte, error) { return term.ReadPassword(int(f.Fd())) })
+	b, err := a.answer(a.readLine)
 	_, _ = fmt.Fprintln(a.err)
 	if err = errors.Join(err, show()); err != nil {
 		return fairlead.Secret{}, askError(prompt, err)
 	}
-	return fairlead.NewSecret(b), nil
+	return fairlead.NewSecret(bytes.TrimRight(b, "\r\n")), nil
 }
 
-// hide stops the terminal from showing what is typed; what it gives undoes it, also
-// after [term.ReadPassword] was left halfway. It comes before the prompt: whoever types
-// or pastes as soon as the prompt is there would be shown otherwise.
+// readLine reads a line of the terminal, with its end.
+func (a *app) readLine() ([]byte, error) {
+	return bufio.NewReaderSize(oneByte{a.in}, 1).ReadBytes('\n')
+}
+
+// hide stops the terminal from showing what is typed; what it gives undoes it. It comes
+// before the prompt: whoever types or pastes as soon as the prompt is there would be
+// shown otherwise. Nothing but it touches the terminal, so that who is interrupted gets
+// it back as it was (x/term's ReadPassword may hide again what was shown already).
 func hide(terminal *os.File) (show func() error, err error) {
 	fd := int(terminal.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -84,6 +90,8 @@ func hide(terminal *os.File) (show func() error, err error) {
 	}
 	hidden := *before
 	hidden.Lflag &^= unix.ECHO
+	hidden.Lflag |= unix.ICANON | unix.ISIG
+	hidden.Iflag |= unix.ICRNL
 	return func() error { return unix.IoctlSetTermios(fd, unix.TCSETS, before) }, unix.IoctlSetTermios(fd, unix.TCSETS, &hidden)
 }
 
@@ -122,7 +130,7 @@ func (a *app) ask(prompt, proposal string) (string, error) {
 		prompt += " [" + proposal + "]"
 	}
 	_, _ = fmt.Fprintf(a.err, "%s: ", prompt)
-	b, err := a.answer(func() ([]byte, error) { return bufio.NewReaderSize(oneByte{a.in}, 1).ReadBytes('\n') })
+	b, err := a.answer(a.readLine)
 	if err != nil && !errors.Is(err, io.EOF) {
 		_, _ = fmt.Fprintln(a.err)
 		return "", askError(prompt, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -176,19 +177,34 @@ func (a *app) sendCode(ctx context.Context, c *client.Client, at wire.ProjectPat
 func (a *app) follow(ctx context.Context, c *client.Client, at wire.RunPath, wait bool) error {
 	view := a.newPullView()
 	defer view.close()
-	q := wire.LogRequest{RunPath: at, Wait: 20}
+	q := wire.LogRequest{RunPath: at, Wait: 5}
 	if !wait {
 		q.Wait = 0
 	}
+	run := fmt.Sprintf("%d -p %s/%s", at.Number, at.Owner, at.Project)
+	lost, waiting := patience{now: a.now}, a.now()
 	for {
 		piece, err := client.Do(ctx, c, wire.ReadLog, q)
 		if ctx.Err() != nil {
 			view.close()
-			a.hint("\nThe run goes on. Stop it: fairlead runs stop %d -p %s/%s", at.Number, at.Owner, at.Project)
+			a.hint("\nThe run goes on. Follow it: fairlead runs logs --follow %s. Stop it: fairlead runs stop %s", run, run)
 			return exitCode(128 + 2) // as a shell says of what Ctrl-C ended
 		}
+		if again, first := lost.again(ctx, err); again {
+			if first {
+				view.close()
+				a.hint("The server doesn't answer; trying again: %s", printable(err.Error()))
+			}
+			continue
+		}
 		if err != nil {
+			view.close()
+			a.hint("The run may go on. Follow it: fairlead runs logs --follow %s", run)
 			return err
+		}
+		if wait && piece.Run.State == fairlead.Queued && !waiting.IsZero() && a.now().Sub(waiting) > tellQueued {
+			waiting = time.Time{}
+			a.hint("Waiting for a worker. Which there are: fairlead worker list")
 		}
 		view.progress(piece.Run.Progress)
 		for _, line := range piece.Lines {
@@ -202,6 +218,42 @@ func (a *app) follow(ctx context.Context, c *client.Client, at wire.RunPath, wai
 			return a.ending(piece.Run, wait, view.failure)
 		}
 	}
+}
+
+// tellQueued is how long a run may be queued before a person is told why nothing happens.
+const tellQueued = 4 * time.Second
+
+// patience tries again what a server's restart broke.
+type patience struct {
+	now   func() time.Time
+	since time.Time // of the first failure in a row
+}
+
+// How long a server may be away, and how often it is asked meanwhile.
+const (
+	restartTime = time.Minute
+	restartStep = time.Second
+)
+
+// again waits and reports whether to try again; first is true of the first time in a row.
+func (p *patience) again(ctx context.Context, err error) (again, first bool) {
+	if fairlead.KindOf(err) != fairlead.Unavailable {
+		p.since = time.Time{}
+		return false, false
+	}
+	if first = p.since.IsZero(); first {
+		p.since = p.now()
+	}
+	if p.now().Sub(p.since) > restartTime {
+		return false, false
+	}
+	t := time.NewTimer(restartStep)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return true, first
 }
 
 // ending says how a run ended, and gives its exit code. shown is the failure as the log

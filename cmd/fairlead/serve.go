@@ -73,6 +73,12 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.worker.check(); err != nil {
+		return err
+	}
+	if f.hold < server.ShortestHold {
+		return usage("--hold %s is too short for a worker to keep: give %s or more", f.hold, server.ShortestHold)
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -99,27 +105,30 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if !offer.IsZero() {
 		a.hint("Nobody has set it up yet. Open this link, which holds once, or run `fairlead setup --data %s`:\n  %s", f.store.data, offer.Reveal())
 	}
-	listeners := []net.Listener{listener}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	worker := make(chan struct{})
+	return a.answerAll(ctx, s, listener, f, log)
+}
+
+// answerAll answers requests until ctx ends. The worker inside ends before: it gives back
+// what it performs, and for that the server has to be there.
+func (a *app) answerAll(ctx context.Context, s *server.Server, l net.Listener, f serveFlags, log *slog.Logger) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	if f.noWorker {
-		close(worker)
-	} else {
-		pipe := server.NewPipe()
-		defer func() { _ = pipe.Close() }()
-		listeners = append(listeners, pipe)
-		go func() {
-			defer close(worker)
-			stop(a.workInside(ctx, s, pipe, f, log))
-		}()
+		defer context.AfterFunc(ctx, stop)()
+		return s.Serve(serving, l)
 	}
-	err = s.Serve(ctx, listeners...)
-	<-worker
-	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
-	return err
+	working, end := context.WithCancel(ctx)
+	defer end()
+	pipe := server.NewPipe()
+	defer func() { _ = pipe.Close() }()
+	worked := make(chan error, 1)
+	go func() {
+		worked <- a.workInside(working, s, pipe, f, log)
+		stop()
+	}()
+	err := s.Serve(serving, l, pipe)
+	end()
+	return errors.Join(err, <-worked)
 }
 
 // setUpLink gives the one-time link while nobody has set the server up, and leaves it

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,17 @@ type workFlags struct {
 	registryTimeout                time.Duration
 }
 
+// check finds what can be found wrong before anything is started.
+func (f *workFlags) check() error {
+	switch {
+	case f.engine != "docker" && f.engine != "runc" && f.engine != "auto":
+		return usage("there is no engine %q: use docker, runc or auto", f.engine)
+	case f.slots < 1:
+		return usage("--slots %d: a worker performs one run at least", f.slots)
+	}
+	return nil
+}
+
 func (f *workFlags) add(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.engine, "engine", "auto", "what starts containers: docker, runc, or auto (docker if it answers, else runc)")
@@ -56,6 +68,9 @@ func (a *app) workerCommand() *cobra.Command {
 registry secret.`,
 		Example: `  fairlead worker --server https://fairlead.example.com --token-file worker.token`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
 			log, err := logs.logger(a.err)
 			if err != nil {
 				return err
@@ -75,21 +90,37 @@ registry secret.`,
 	}
 	f.add(c)
 	logs.add(c)
+	c.Flags().StringVar(&a.tokenFile, "token-file", "", "file with the worker's token, - for standard input (FAIRLEAD_TOKEN)")
 	c.Flags().StringVar(&dir, "dir", "fairlead-worker", "the worker's own directory")
 	c.Flags().StringSliceVar(&allowHosts, "allow-host", nil, "host, host:port or CIDR that a registry may have although it is loopback or link-local (may be given often)")
 	c.AddCommand(a.workerAdd(), a.workerList(), a.workerRemove())
 	return c
 }
 
-// workInside performs runs in the server's own process until ctx ends.
-func (a *app) workInside(ctx context.Context, s *server.Server, pipe *server.Pipe, f serveFlags, log *slog.Logger) error {
+// ownName names the worker inside a server after the machine and the data directory,
+// which one server at a time uses: whoever has the name was there before and is gone.
+func ownName(data string) (fairlead.Name, error) {
+	dir, err := filepath.Abs(data)
+	if err != nil {
+		return "", &fairlead.Error{Kind: fairlead.Internal, What: "naming the worker inside", Why: reason(err)}
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
-	name, err := fairlead.ParseName("name", strings.ToLower("server-"+host))
+	mark := fmt.Sprintf("%x", sha256.Sum256([]byte(host+"\x00"+dir)))[:6]
+	name, err := fairlead.ParseName("name", strings.ToLower("server-"+host+"-"+mark))
 	if err != nil {
-		name = "server"
+		name = fairlead.Name("server-" + mark) // the machine's name is none of ours
+	}
+	return name, nil
+}
+
+// workInside performs runs in the server's own process until ctx ends.
+func (a *app) workInside(ctx context.Context, s *server.Server, pipe *server.Pipe, f serveFlags, log *slog.Logger) error {
+	name, err := ownName(f.store.data)
+	if err != nil {
+		return err
 	}
 	me, token, err := s.Control.AddOwnWorker(ctx, name)
 	if err != nil {

@@ -23,7 +23,9 @@ func requestID() string {
 // of it. Neither the URL's query nor any header is in it.
 func (a *API) note(ctx context.Context, x *exchange, route wire.Route, begun time.Time, err error) {
 	level := slog.LevelDebug
-	if x.w.status >= http.StatusInternalServerError {
+	// A request that was cut off, because its caller or the server ends, is nobody's fault.
+	cut := ctx.Err() != nil && fairlead.KindOf(err) == fairlead.Unavailable
+	if x.w.status >= http.StatusInternalServerError && !cut {
 		level = slog.LevelError
 	}
 	if !a.Log.Enabled(ctx, level) {

@@ -75,6 +75,12 @@ func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fair
 	if err != nil {
 		return none(err)
 	}
+	if _, err := c.store.RegistryByName(ctx, o.ID, r.Name); err == nil {
+		return none(&fairlead.Error{
+			Kind: fairlead.Conflict, Field: "name", What: "adding registry", Why: fmt.Sprintf("there is a registry %s already", r.Name),
+			Remedy: fmt.Sprintf("change it: `fairlead registry update %s`, or choose another name", r.Name),
+		})
+	}
 	var connector fairlead.Connector
 	switch {
 	case d.Connector != "" && d.NewConnector != nil:

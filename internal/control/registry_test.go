@@ -55,7 +55,7 @@ func TestAddRefused(t *testing.T) {
 		kind  fairlead.Kind
 		words []string
 	}{
-		"a name that is taken":         {wire.RegistryRequest{Name: "main", Pattern: "x.example.com/*"}, fairlead.Conflict, []string{"the name is taken"}},
+		"a name that is taken":         {wire.RegistryRequest{Name: "main", Pattern: "x.example.com/*"}, fairlead.Conflict, []string{"there is a registry main already", "fairlead registry update main"}},
 		"a pattern that is taken":      {wire.RegistryRequest{Name: "x", Pattern: r.one.Host() + "/*"}, fairlead.Conflict, []string{"pattern"}},
 		"a connector's name":           {wire.RegistryRequest{Name: "hub", Pattern: "x.example.com/*", NewConnector: login()}, fairlead.Conflict, []string{"there is a connector hub already", "--connector hub"}},
 		"no pattern":                   {wire.RegistryRequest{Name: "x"}, fairlead.Invalid, []string{"pattern"}},

@@ -469,7 +469,7 @@ func (c *cage) connect() {
 		{"connector", "update", "missing", "--password-file", "-"},
 		{"registry", "add", "more", "--pattern", "no pattern", "--username", "robot", "--password-file", "-"},
 		{"login", c.url, "--name", "ann", "--password-file", "-"},
-		{"whoami", "--token-file", "-"},
+		{"whoami", "--api-token-file", "-"},
 	} {
 		if r := c.tell(c.spare+"\n", args...); r.code == 0 {
 			c.t.Errorf("fairlead %q succeeds", args)
@@ -604,6 +604,8 @@ func TestNoCore(t *testing.T) {
 				if status.CoreDump() {
 					t.Errorf("the %s left a core", name)
 				}
+				// The kernel writes none over another.
+				_ = os.Rename(filepath.Join(h.dir, "core"), filepath.Join(h.dir, "core-"+name))
 				if forms := c.in([]byte(p.output())); len(forms) > 0 || !strings.Contains(p.output(), "goroutine ") {
 					t.Errorf("the %s's last words have %q:\n%s", name, forms, p.output())
 				}

@@ -41,7 +41,7 @@ const killHold = "3s"
 
 // longStep, in seconds, is longer than that: such a step would be seen beside its own
 // second performance, if nobody ended it.
-const longStep = "4"
+const longStep = "7"
 
 // holdStep is a step that shows on the machine, as long as it is performed, which run it
 // is: by a lock of one byte of the leash's program, which is the same file in every
@@ -60,6 +60,7 @@ leash = os.open("/.fairlead/fairlead-leash", os.O_RDONLY)
 lock(fcntl.F_SETLK, fcntl.F_RDLCK)
 if lock(fcntl.F_GETLK, fcntl.F_WRLCK) != fcntl.F_UNLCK:
     print("performed twice at once:", run)
+    time.sleep(0.5) # for who watches from outside
     sys.exit(99)
 print("begun", run)
 time.sleep(float(os.environ.get("SECONDS", "0.5")))
@@ -222,6 +223,7 @@ type killer struct {
 	random   *rand.Rand
 	worker   *process
 	away     bool     // the worker was killed, and not started yet
+	rest     int      // rounds for which it stays away
 	args     []string // the worker's
 	postgres string
 
@@ -235,7 +237,7 @@ func newKiller(t *testing.T, engine, database string, random *rand.Rand) *killer
 	image := registry.Host() + "/acme/train:v1"
 	publish(t, image, python(t))
 	k := &killer{random: random, away: true, accepted: map[int]int64{}}
-	flags := []string{"--listen", freePort(t), "--hold", killHold, "--slots", "2"}
+	flags := []string{"--listen", freePort(t), "--hold", killHold, "--slots", "4"}
 	if database == "postgres" {
 		k.postgres = pgtest.URL(t)
 		flags = append(flags, "--database", k.postgres)
@@ -248,7 +250,7 @@ func newKiller(t *testing.T, engine, database string, random *rand.Rand) *killer
 	k.ok("registry", "add", "main", "--pattern", registry.Host()+"/acme/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http")
 	k.ok("project", "create", "rings")
 	k.write("second.token", k.ok("worker", "add", "second"))
-	k.args = append([]string{"worker", "--server", k.url, "--token-file", "second.token", "--dir", "second", "--slots", "2", "--allow-host", "127.0.0.0/8"}, engineFlags(t, engine)...)
+	k.args = append([]string{"worker", "--server", k.url, "--token-file", "second.token", "--dir", "second", "--slots", "4", "--allow-host", "127.0.0.0/8"}, engineFlags(t, engine)...)
 	k.startWorker()
 	return k
 }
@@ -295,7 +297,7 @@ func (k *killer) round(n int) {
 	}
 	if worker && !k.away {
 		k.worker.stop(syscall.SIGKILL)
-		k.away = true
+		k.away, k.rest = true, 4*k.random.IntN(2)
 	}
 	asking.Wait()
 	if refused != "" && !server {
@@ -307,7 +309,7 @@ func (k *killer) round(n int) {
 		}
 		k.start()
 	}
-	if k.random.IntN(3) > 0 { // else nobody clears away what it left, but the leash
+	if k.rest--; k.rest < 0 { // until then nobody clears away what it left, but the leash
 		if k.away && k.random.IntN(3) == 0 {
 			k.killStarting(k.args)
 		}

@@ -3,7 +3,9 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/pgtest"
 	"fairlead.dev/fairlead/internal/registrytest"
 )
 
@@ -255,7 +258,8 @@ func TestServerEnds(t *testing.T) {
 	for _, engine := range engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			h := newEndings(t, engine, "--listen", freePort(t))
+			// Nobody waits for the end of such a hold: the run has to be given back.
+			h := newEndings(t, engine, "--listen", freePort(t), "--hold", "10m")
 			h.begin("polite")
 			h.server.stop(syscall.SIGTERM)
 			if code := h.server.cmd.ProcessState.ExitCode(); code != 0 || strings.Contains(h.server.output(), "level=ERROR") {
@@ -277,6 +281,30 @@ func TestServerEnds(t *testing.T) {
 			if r := h.run("runs", "logs", "1", "--follow"); r.code != 1 || strings.Count(r.out, "Pulling image: ") != 2 {
 				t.Errorf("exit code %d:\n%s", r.code, r.out)
 			}
+		})
+	}
+}
+
+// TestWorkerEnds ends a worker that performs a run: another gets it at once.
+func TestWorkerEnds(t *testing.T) {
+	t.Parallel()
+	for _, engine := range engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			y := newYard(t, engine, "--hold", "10m")
+			first := y.hire("first")
+			lock, number := y.hold(600)
+			y.performed(lock, true)
+			y.hire("second")
+			first.stop(syscall.SIGTERM)
+			if code := first.cmd.ProcessState.ExitCode(); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, first.output())
+			}
+			y.performed(lock, true)
+			if run := y.show(number); run.WorkerName != "second" || run.Attempt != 2 {
+				t.Errorf("it is performed by %q in its attempt %d", run.WorkerName, run.Attempt)
+			}
+			y.end(number)
 		})
 	}
 }
@@ -304,6 +332,49 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestTwoServers has two servers of one machine share a database, as replicas do, each
+// with a worker inside: both perform, and a third that ends takes nobody's worker along.
+func TestTwoServers(t *testing.T) {
+	t.Parallel()
+	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: accounts()})
+	image := registry.Host() + "/acme/train:v1"
+	publish(t, image, python(t))
+	h := newHouse(t, "runc", "--listen", freePort(t), "--database", pgtest.URL(t), "--key-file", "key.json", "--hold", killHold)
+	h.env = slices.Clip(h.env)
+	h.setUp()
+	h.write("robot.txt", robotPassword)
+	h.holdProject(image)
+	h.ok("registry", "add", "main", "--pattern", registry.Host()+"/acme/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http")
+	h.ok("project", "create", "rings")
+	another := func(data string) *process {
+		if err := os.Mkdir(filepath.Join(h.dir, data), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(h.dir, "data", "blobs"), filepath.Join(h.dir, data, "blobs")); err != nil {
+			t.Fatal(err)
+		}
+		return h.spawn("The worker inside", append(slices.Clip(h.serveArgs), "--listen", "127.0.0.1:0", "--data", data)...)
+	}
+	second := another("data-2")
+	another("data-3").stop(syscall.SIGTERM)
+	y := &yard{house: h, engine: "runc", seen: watchHolders(t, h.bin)}
+	a, first := y.hold(600)
+	b, next := y.hold(600)
+	y.performed(a, true)
+	y.performed(b, true)
+	if one, two := y.show(first), y.show(next); one.WorkerName == two.WorkerName || one.Attempt != 1 || two.Attempt != 1 {
+		t.Errorf("they are performed by %s and %s, in their attempts %d and %d", one.WorkerName, two.WorkerName, one.Attempt, two.Attempt)
+	}
+	y.end(first)
+	y.end(next)
+	for _, p := range []*process{h.server, second} {
+		p.stop(syscall.SIGTERM)
+		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("exit code %d:\n%s", code, p.output())
+		}
+	}
+}
+
 // TestSecondServer wants a second server on a data directory to be refused, in a
 // sentence, and the first not to notice.
 func TestSecondServer(t *testing.T) {
@@ -318,4 +389,14 @@ func TestSecondServer(t *testing.T) {
 	h.server.stop(syscall.SIGKILL)
 	h.start() // nothing of the killed one is in the way
 	h.ok("whoami")
+}
+
+// TestHoldTooShort wants a hold to be refused that no worker can keep.
+func TestHoldTooShort(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	r := h.run(append(slices.Clip(h.serveArgs), "--hold", "1s")...)
+	if want := "Error: --hold 1s is too short for a worker to keep: give 2s or more\n"; r.code != 2 || !strings.HasPrefix(r.err, want) {
+		t.Errorf("exit code %d:\n%s", r.code, r.err)
+	}
 }

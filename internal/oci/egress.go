@@ -118,10 +118,11 @@ func noEgress(host, addr, name string) *fairlead.Error {
 	if addr != "" && addr != host {
 		why = host + " is at " + addr + ", " + name
 	}
-	return &fairlead.Error{
-		Kind: fairlead.Denied, Code: fairlead.CodeEgress, Why: why,
-		Remedy: "if that is meant, have the operator of Fairlead allow the host",
+	remedy := "if that is meant, have the operator of Fairlead allow the host, on the server and on its workers: --allow-host " + host
+	if strings.Contains(name, "metadata") {
+		remedy = "no registry lives there: tell those who run the one that sends there" // and nobody should allow it
 	}
+	return &fairlead.Error{Kind: fairlead.Denied, Code: fairlead.CodeEgress, Why: why, Remedy: remedy}
 }
 
 func hostKey(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }

@@ -113,6 +113,8 @@ func checkField(m fairlead.Method, f fairlead.Field, g Given) error {
 		return invalid(m, f.Name, quoted(text)+" is not one of the choices", "use one of "+list(f.Choices))
 	case len(text) > MaxField || g.Secret[f.Name].Len() > MaxField:
 		return invalid(m, f.Name, fmt.Sprintf("%s is longer than %d KiB", f.Name, MaxField>>10), "check that it is what you meant to give")
+	case fairlead.LooksOwn(g.Secret[f.Name]):
+		return invalid(m, f.Name, f.Name+" is a token of Fairlead itself, and would be sent to the registry", "give the registry's own; that of Fairlead goes with --api-token-file")
 	case strings.ContainsAny(text, "\x00\r\n"):
 		return invalid(m, f.Name, f.Name+" holds a line break", "give it on one line")
 	}

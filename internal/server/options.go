@@ -51,3 +51,7 @@ type Options struct {
 // DefaultHold is how long a worker holds a run without renewing it, if nothing else is
 // said: long enough for a server's restart.
 const DefaultHold = 30 * time.Second
+
+// ShortestHold is the shortest that a worker can keep: a fifth of a hold is twice what
+// the leash of a container takes to see that it has ended.
+const ShortestHold = 2 * time.Second

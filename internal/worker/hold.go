@@ -20,7 +20,7 @@ var (
 	errLeash = errors.New("the hold wasn't renewed in time, and the leash ended the container")
 )
 
-// hold is a worker's hold on a run. It is renewed at a third of its life; each renewal
+// hold is a worker's hold on a run. It is renewed at a third of its life or earlier; each renewal
 // moves the deadline of the container's leash. When it can't be renewed, the run's
 // contexts end before the server may give the run to another worker.
 type hold struct {
@@ -112,7 +112,7 @@ func (h *hold) ended(code int) bool {
 // keep renews until the hold ends. A run that is stopped is held until its outputs are
 // kept.
 func (h *hold) keep(ctx context.Context, life time.Duration) {
-	for wait := life / 3; ; {
+	for wait := pace(life); ; {
 		h.wait(ctx, min(wait, max(0, h.left())))
 		asked, err := leash.Boottime()
 		left := h.left()
@@ -133,7 +133,7 @@ func (h *hold) keep(ctx context.Context, life time.Duration) {
 			continue
 		}
 		life = renewed.Hold.Duration()
-		wait = life / 3
+		wait = pace(life)
 		if err := h.extend(asked, life); err != nil {
 			h.lose(failed("writing the leash's deadline", err))
 			return
@@ -143,6 +143,12 @@ func (h *hold) keep(ctx context.Context, life time.Duration) {
 		}
 	}
 }
+
+// pace is how often a hold is renewed. A renewal also tells whether somebody asked for the
+// run's end, which shall not take longer the longer a hold is.
+func pace(life time.Duration) time.Duration { return min(life/3, slowestPace) }
+
+const slowestPace = 3 * time.Second
 
 // againShare is which part of its life a hold that couldn't be renewed waits until it is
 // tried again: a server that starts again shall be found in time.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -71,7 +72,7 @@ func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, err
 		j.hold.report(fairlead.Progress{Phase: fairlead.PhaseResolve})
 		d, err := j.OCI.Resolve(ctx, keychain, image)
 		if err != nil {
-			return engine.Pulled{}, err
+			return engine.Pulled{}, uncovered(err, keychain.last().Note)
 		}
 		l := keychain.last()
 		// From here on it is known, and part of the run's record however the pull ends.
@@ -95,6 +96,24 @@ func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, err
 	j.pulled.Registry, j.pulled.Connector, j.pulled.Lease = l.RegistryName, l.ConnectorName, l.Kind
 	j.pulled.Platform, j.pulled.Bytes = got.Platform, got.Bytes
 	return got, nil
+}
+
+// uncovered adds to an error of an image that no registry entry covers that none does: a
+// wrong name, and an entry that is missing, are met as a host that doesn't answer, too.
+func uncovered(err error, note *fairlead.Error) error {
+	e, ok := errors.AsType[*fairlead.Error](err)
+	if !ok || note == nil || e.Code == note.Code {
+		return err
+	}
+	switch e.Code {
+	case fairlead.CodeDNS, fairlead.CodeConnect, fairlead.CodeTLS, fairlead.CodeTimeout, fairlead.CodeEgress, fairlead.CodeRegistryBroken:
+	default:
+		return err
+	}
+	c := *e
+	c.Why += "; and " + note.Why
+	c.Remedy += "; or, if the name is right, " + note.Remedy
+	return &c
 }
 
 // platform says for which platforms the image is there, if the engine found none for its
