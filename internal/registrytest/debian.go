@@ -166,7 +166,7 @@ func (d *DebianRegistry) configureAuth(realm string) (string, error) {
 		file, err := d.write("tokens.pem", d.Tokens.Certificate())
 		return fmt.Sprintf("auth:\n  token:\n    realm: %s\n    service: %s\n    issuer: %s\n    rootcertbundle: %s\n",
 			realm, d.Tokens.Service(), d.Tokens.Issuer(), file), err
-	case Open, Mixed:
+	case Open, Mixed, Guarded:
 	}
 	return "", nil
 }
