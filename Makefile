@@ -17,7 +17,7 @@ build: ## bin/fairlead
 
 demo: build ## the main job on embedded defaults
 	@scripts/need.sh docker-registry=docker-registry crun=crun dpkg-deb=dpkg
-	$(GO) run ./internal/demo
+	$(GO) run -trimpath ./internal/demo
 
 test: lint unit e2e ## everything
 

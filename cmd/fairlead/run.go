@@ -165,7 +165,7 @@ func (a *app) sendCode(ctx context.Context, c *client.Client, at wire.ProjectPat
 	if err != nil {
 		return "", &fairlead.Error{Kind: fairlead.Unavailable, What: "packing " + dir, Why: reason(err)}
 	}
-	a.hint("Sending %d files (%s).", packed.Files, byteCount(size))
+	a.hint("Sending %s (%s).", counted(packed.Files, "file"), byteCount(size))
 	bar := a.bar("code", size)
 	err = client.Put(ctx, c, wire.PutArchive, path, io.NopCloser(bar.reader(f)), size)
 	bar.done()

@@ -239,7 +239,8 @@ func TestInterrupt(t *testing.T) {
 	h := newEndings(t, "runc")
 	p := h.begin("polite")
 	p.stop(syscall.SIGINT)
-	if code := p.cmd.ProcessState.ExitCode(); code != 130 || !strings.HasSuffix(p.output(), "\nThe run goes on. Stop it: fairlead runs stop 1 -p acme/rings\n") {
+	if code := p.cmd.ProcessState.ExitCode(); code != 130 || !strings.HasSuffix(p.output(),
+		"\nThe run goes on. Follow it: fairlead runs logs --follow 1 -p acme/rings. Stop it: fairlead runs stop 1 -p acme/rings\n") {
 		t.Errorf("exit code %d:\n%s", code, p.output())
 	}
 	if got := h.ok("runs", "list"); !strings.Contains(got, "started") {
