@@ -18,6 +18,7 @@ const (
 	CodeTimeout           Code = "timed_out"          // no answer in time
 	CodeConnectorExpired  Code = "connector_expired"  // the connector's own date has passed
 	CodePlatform          Code = "wrong_platform"     // the image isn't there for the worker's platform
+	CodePush              Code = "push_refused"       // the registry entry isn't one that projects may push to
 	CodeDisclosure        Code = "disclosure_refused" // only the stored secret itself would open it
 	CodeRegistryBroken    Code = "registry_broken"    // the registry answers, but not as the specification says
 	CodeDigest            Code = "wrong_digest"       // the bytes are not those that the digest names

@@ -44,6 +44,7 @@ const (
 	RegistryRemove Action = "registry.remove"
 
 	LeasePull Action = "lease.pull"
+	LeasePush Action = "lease.push"
 
 	RunCreate  Action = "run.create"
 	RunRead    Action = "run.read"
@@ -90,6 +91,8 @@ func table(a Action) rights {
 		RegistryAdd, RegistryUpdate, RegistryRemove,
 		WorkerAdd, WorkerRemove:
 		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
+	case LeasePush: // not owner: a personal project has no registries
+		return rights{admin: true, member: true}
 	case EventRead:
 		return rights{admin: true, owner: true}
 	case ProjectCreate, ProjectRead, RunCreate, RunRead, RunStop, LeasePull:
@@ -114,7 +117,7 @@ func Actions() []Action {
 		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
 		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
-		LeasePull,
+		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,
 		EventRead,

@@ -62,6 +62,7 @@ type RegistryRequest struct {
 	Connector    string              `json:"connector,omitempty" doc:"The connector that opens it."`
 	NewConnector *ConnectorFields    `json:"new_connector,omitempty" doc:"Register a connector of the entry's name with it."`
 	Disclosure   fairlead.Disclosure `json:"disclosure,omitempty" enum:"scoped,secret" doc:"Default scoped."`
+	Push         bool                `json:"push,omitempty" doc:"Let projects push to what it covers; it needs a connector."`
 	PlainHTTP    bool                `json:"plain_http,omitempty"`
 	CABundle     string              `json:"ca_bundle,omitempty"`
 }
@@ -79,6 +80,7 @@ type RegistryUpdate struct {
 	Pattern    string              `json:"pattern,omitempty"`
 	Connector  *string             `json:"connector,omitempty" doc:"Another connector; empty makes the entry anonymous."`
 	Disclosure fairlead.Disclosure `json:"disclosure,omitempty" enum:"scoped,secret"`
+	Push       *bool               `json:"push,omitempty" doc:"Let projects push to what it covers."`
 	PlainHTTP  *bool               `json:"plain_http,omitempty"`
 	CABundle   *string             `json:"ca_bundle,omitempty"`
 	// Secrets and Public change the entry's connector in the same act.

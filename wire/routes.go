@@ -12,7 +12,7 @@ func Routes() []Route {
 		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), ListResources.Route(),
 		ListRegistries.Route(), AddRegistry.Route(), ShowRegistry.Route(), UpdateRegistry.Route(), RemoveRegistry.Route(),
 		ListProjects.Route(), CreateProject.Route(), ShowProject.Route(), UpdateProject.Route(), TransferProject.Route(), DeleteProject.Route(),
-		LeaseLogin.Route(),
+		LeaseLogin.Route(), LeasePush.Route(),
 		HasArchive.Route(), PutArchive.Route(), CreateRun.Route(), ListRuns.Route(), ShowRun.Route(), StopRun.Route(),
 		ReadLog.Route(), ListOutputs.Route(), GetOutput.Route(),
 		ListWorkers.Route(), AddWorker.Route(), RemoveWorker.Route(),

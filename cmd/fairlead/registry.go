@@ -69,16 +69,17 @@ becomes a connector of the same name; --connector uses one that is there, and
 	f.StringVar(&req.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
 	f.StringVar(&req.Connector, "connector", "", "a connector that is there")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
-	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP)
+	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP, &req.Push)
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
 	return c
 }
 
-func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain *bool) {
+func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain, push *bool) {
 	f := c.Flags()
 	f.StringVar(disclosure, "disclosure", "", "scoped: only logins that the registry limits; secret: the stored secret too, where there is no other (default scoped)")
 	f.StringVar(caFile, "ca-file", "", "file with PEM certificates that are trusted for this registry")
+	f.BoolVar(push, "push", false, "let projects push images to what it covers, as far as the login may")
 	f.BoolVar(plain, "plain-http", false, "speak to this one host without TLS")
 }
 
@@ -136,14 +137,17 @@ func (a *app) registryShow() *cobra.Command {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				http, ca := "", ""
+				http, ca, push := "", "", ""
+				if r.Push {
+					push = "allowed"
+				}
 				if r.PlainHTTP {
 					http = "yes"
 				}
 				if r.CABundle != "" {
 					ca = "own"
 				}
-				facts(w, "Name", string(r.Name), "Pattern", r.Pattern.String(), "Opened", openedWith(r), "Disclosure", string(r.Disclosure),
+				facts(w, "Name", string(r.Name), "Pattern", r.Pattern.String(), "Opened", openedWith(r), "Disclosure", string(r.Disclosure), "Pushing", push,
 					"Plain HTTP", http, "CA certificates", ca, "Version", fmt.Sprint(r.Version), "Changed", a.ago(r.Updated), "ID", string(r.ID))
 			})
 		},
@@ -153,7 +157,7 @@ func (a *app) registryShow() *cobra.Command {
 func (a *app) registryUpdate() *cobra.Command {
 	var up wire.RegistryUpdate
 	var disclosure, caFile, connector string
-	var plain, anonymous bool
+	var plain, push, anonymous bool
 	var fields *fieldFlags
 	c := &cobra.Command{
 		Use: "update NAME", Short: "Change a registry; secrets that aren't given are kept", Args: cobra.ExactArgs(1),
@@ -177,6 +181,9 @@ func (a *app) registryUpdate() *cobra.Command {
 			}
 			if set("plain-http") {
 				up.PlainHTTP = &plain
+			}
+			if set("push") {
+				up.Push = &push
 			}
 			if set("ca-file") {
 				ca, err := readCA(caFile)
@@ -204,7 +211,7 @@ func (a *app) registryUpdate() *cobra.Command {
 	f.StringVar(&up.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
 	f.StringVar(&connector, "connector", "", "another connector")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
-	a.registryFlags(c, &disclosure, &caFile, &plain)
+	a.registryFlags(c, &disclosure, &caFile, &plain, &push)
 	fields = a.addFieldFlags(c)
 	return c
 }

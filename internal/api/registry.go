@@ -36,7 +36,7 @@ func (a *API) addRegistry(ctx context.Context, who fairlead.Caller, in wire.Regi
 	}
 	d := control.RegistryDraft{
 		Name: name, Pattern: in.Pattern, Connector: fairlead.Name(in.Connector), Disclosure: in.Disclosure,
-		PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
+		Push: in.Push, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
 	}
 	if in.NewConnector != nil {
 		c := draft(*in.NewConnector)
@@ -51,7 +51,7 @@ func (a *API) updateRegistry(ctx context.Context, who fairlead.Caller, in wire.R
 		return fairlead.Registry{}, err
 	}
 	ch := control.RegistryChange{
-		Name: name, Pattern: in.Pattern, Disclosure: in.Disclosure, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
+		Name: name, Pattern: in.Pattern, Disclosure: in.Disclosure, Push: in.Push, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
 		Given: given(in.Public, in.Secrets), Version: in.Version,
 	}
 	if in.Connector != nil {

@@ -65,13 +65,13 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 			Remedy: "name an image, such as registry.example.com/team/train",
 		}
 	}
-	if s.Verb != fairlead.Pull {
+	if s.Verb != fairlead.Pull && s.Verb != fairlead.Push {
 		return fairlead.Lease{}, &fairlead.Error{
-			Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a lease is for pulling",
-			Remedy: "ask for verb pull",
+			Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a lease is for pulling or for pushing",
+			Remedy: "ask for verb pull or push",
 		}
 	}
-	if err := a.May(); err != nil {
+	if err := a.May(s.Verb); err != nil {
 		return fairlead.Lease{}, err
 	}
 	if a.Project.Personal() {
@@ -96,6 +96,11 @@ const mostTries = 3
 // from gives a lease by the entries of a table.
 func (b *Broker) from(ctx context.Context, a fairlead.Asker, s fairlead.Scope, t *table) (fairlead.Lease, error) {
 	e, ok := t.find(image(a, s.Resource))
+	if s.Verb == fairlead.Push {
+		if err := pushable(e, t, s.Resource); err != nil {
+			return fairlead.Lease{}, err
+		}
+	}
 	if !ok {
 		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: t.uncovered(s.Resource)}, nil
 	}
@@ -133,7 +138,7 @@ func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 	return slot.once(asking(a), func() error {
 		return b.store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
 			l := slot.lease
-			ev := a.Who.Event(fairlead.LeasePull, a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
+			ev := a.Who.Event(s.Verb.Leased(), a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
 				With("for", s.Resource.Host+"/"+s.Resource.Repository).With("verb", string(s.Verb)).
 				With("kind", string(l.Kind)).With("connector", string(l.ConnectorName)).With("lease", l.ID)
 			if !l.Expires.IsZero() {

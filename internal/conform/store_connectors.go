@@ -157,7 +157,7 @@ func testRegistries(t tester, h house) {
 			Disclosure: fairlead.StoredSecret, CABundle: text, Created: fine(at(i)), Updated: fine(at(i)),
 		}
 		if i%2 == 0 {
-			g.Connector, g.Disclosure, g.PlainHTTP = c.ID, fairlead.Scoped, true
+			g.Connector, g.Disclosure, g.PlainHTTP, g.Push = c.ID, fairlead.Scoped, true, true
 		}
 		h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.AddRegistry(ctx, g) })
 		g.Version, g.Created, g.Updated = 1, at(i), at(i)
@@ -170,7 +170,7 @@ func testRegistries(t tester, h house) {
 	same(t, "RegistriesOf", ok(h.RegistriesOf(t.Context(), o.ID))(t), want)
 
 	g := want[0]
-	g.Name, g.Pattern, g.Connector, g.Disclosure, g.PlainHTTP = "new", parsePattern(t, "other.io/x/*:v1"), "", fairlead.StoredSecret, false
+	g.Name, g.Pattern, g.Connector, g.Disclosure, g.PlainHTTP, g.Push = "new", parsePattern(t, "other.io/x/*:v1"), "", fairlead.StoredSecret, false, false
 	g.CABundle, g.Created, g.Updated = "new", at(99), at(98)
 	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.UpdateRegistry(ctx, g) })
 	g.Version, g.Created, g.ConnectorName = 2, want[0].Created, ""

@@ -21,6 +21,7 @@ type RegistryDraft struct {
 	Connector    fairlead.Name
 	NewConnector *provider.Draft
 	Disclosure   fairlead.Disclosure // "" is scoped
+	Push         bool
 	PlainHTTP    bool
 	CABundle     string
 }
@@ -31,6 +32,7 @@ type RegistryChange struct {
 	Pattern    string
 	Connector  *fairlead.Name // empty makes the entry anonymous
 	Disclosure fairlead.Disclosure
+	Push       *bool
 	PlainHTTP  *bool
 	CABundle   *string
 	// Given changes the entry's connector in the same act.
@@ -131,7 +133,7 @@ func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fai
 	now := c.now()
 	return fairlead.Registry{
 		ID: fairlead.RegistryID(id), Organization: org, Name: d.Name, Pattern: p, Disclosure: d.Disclosure,
-		PlainHTTP: d.PlainHTTP, CABundle: d.CABundle, Created: now, Updated: now,
+		Push: d.Push, PlainHTTP: d.PlainHTTP, CABundle: d.CABundle, Created: now, Updated: now,
 	}, nil
 }
 
@@ -195,6 +197,8 @@ func (c *Control) fits(r fairlead.Registry, connector fairlead.Connector) error 
 		return invalid("disclosure", "there is no disclosure "+fairlead.Clip(string(r.Disclosure)), "use scoped or secret")
 	case r.CABundle != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(r.CABundle)):
 		return invalid("ca_bundle", "there is no PEM certificate in it", "give the CA's certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+	case r.Push && connector.ID == "":
+		return invalid("push", "nobody pushes without a login, and the entry has no connector", "give it a connector, or leave --push out (--push=false)")
 	case connector.ID == "":
 		return nil
 	}
@@ -253,6 +257,9 @@ func registryEvent(who fairlead.Caller, a fairlead.Action, r fairlead.Registry) 
 	}
 	if r.Disclosure != fairlead.Scoped {
 		ev = ev.With("disclosure", string(r.Disclosure))
+	}
+	if r.Push {
+		ev = ev.With("push", "true")
 	}
 	if r.PlainHTTP {
 		ev = ev.With("plain_http", "true")

@@ -102,6 +102,9 @@ func (ch RegistryChange) over(r fairlead.Registry, now time.Time) (fairlead.Regi
 	if ch.Disclosure != "" {
 		r.Disclosure = ch.Disclosure
 	}
+	if ch.Push != nil {
+		r.Push = *ch.Push
+	}
 	if ch.PlainHTTP != nil {
 		r.PlainHTTP = *ch.PlainHTTP
 	}

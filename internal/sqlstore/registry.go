@@ -12,7 +12,7 @@ import (
 func scanRegistry(r row) (g fairlead.Registry, err error) {
 	var text string
 	err = r.Scan(&g.Organization, &g.ID, &g.Name, &text, &g.Connector, &g.ConnectorName,
-		&g.Disclosure, &g.PlainHTTP, &g.CABundle, &g.Version, stamp{&g.Created}, stamp{&g.Updated})
+		&g.Disclosure, &g.Push, &g.PlainHTTP, &g.CABundle, &g.Version, stamp{&g.Created}, stamp{&g.Updated})
 	if err != nil {
 		return g, err
 	}
@@ -46,7 +46,7 @@ func (w *writer) AddRegistry(ctx context.Context, g fairlead.Registry) error {
 		return err
 	}
 	return w.run(ctx, doing, "AddRegistry", g.Organization, g.ID, g.Name, indexed(g.Pattern.String()), optional(g.Connector),
-		g.Disclosure, g.PlainHTTP, g.CABundle, g.Created, g.Updated)
+		g.Disclosure, g.Push, g.PlainHTTP, g.CABundle, g.Created, g.Updated)
 }
 
 // UpdateRegistry replaces one but its date: NotFound without it or its connector,
@@ -67,7 +67,7 @@ func (w *writer) UpdateRegistry(ctx context.Context, g fairlead.Registry) error 
 		return err
 	}
 	n, err := w.change(ctx, doing, "UpdateRegistry", g.Organization, g.ID, g.Name, indexed(g.Pattern.String()), optional(g.Connector),
-		g.Disclosure, g.PlainHTTP, g.CABundle, g.Updated, g.Version)
+		g.Disclosure, g.Push, g.PlainHTTP, g.CABundle, g.Updated, g.Version)
 	if err == nil && n == 0 {
 		return w.refuse(stale(doing))
 	}
