@@ -32,6 +32,9 @@ func runRows() []row {
 		op(wire.LeaseLogin, inAcme, func(n names) wire.LeaseRequest {
 			return wire.LeaseRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
 		}),
+		op(wire.LeasePush, inAcme, func(n names) wire.PushLeaseRequest {
+			return wire.PushLeaseRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
+		}),
 		op(wire.HasArchive, inAcme, archived),
 		put(wire.PutArchive, inAcme, archived, archive),
 		op(wire.CreateRun, inAcme, func(n names) wire.RunRequest {

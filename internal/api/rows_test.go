@@ -142,7 +142,10 @@ func rows() []row {
 	var list []row
 	list = append(list, registryRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
-		list = append(list, personal(r), r)
+		if r.route.ID != wire.LeasePush.ID { // nobody pushes for a personal project
+			list = append(list, personal(r))
+		}
+		list = append(list, r)
 	}
 	list = append(list, op(wire.CreateProject, inAcme, func(n names) wire.ProjectRequest {
 		return wire.ProjectRequest{Owner: string(n.org), Name: "new"}

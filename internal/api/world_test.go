@@ -145,7 +145,7 @@ func (w *world) things(t *testing.T) {
 	}
 	own := fields()
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{
-		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", PlainHTTP: true, NewConnector: &own,
+		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", Push: true, PlainHTTP: true, NewConnector: &own,
 	})
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.spareRegistry), Pattern: "spare.example.com/*"})
 	w.oldRegistry = "registry-old"

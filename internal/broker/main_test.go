@@ -62,6 +62,7 @@ func robots() []registrytest.Account {
 	return []registrytest.Account{
 		{Name: "robot", Password: password, Identity: identity, Rights: registrytest.Everything()},
 		{Name: "other", Password: "other-" + password, Rights: registrytest.Everything()},
+		{Name: "reader", Password: "reader-" + password, Rights: registrytest.Reads("")},
 	}
 }
 
