@@ -18,6 +18,8 @@ const (
 	CodeTimeout           Code = "timed_out"          // no answer in time
 	CodeConnectorExpired  Code = "connector_expired"  // the connector's own date has passed
 	CodePlatform          Code = "wrong_platform"     // the image isn't there for the worker's platform
+	CodeNoRepository      Code = "no_such_repository" // a registry that makes none of itself lacks what is pushed to
+	CodeImmutable         Code = "tag_immutable"      // the registry doesn't let the tag be moved
 	CodePush              Code = "push_refused"       // the registry entry isn't one that projects may push to
 	CodeDisclosure        Code = "disclosure_refused" // only the stored secret itself would open it
 	CodeRegistryBroken    Code = "registry_broken"    // the registry answers, but not as the specification says

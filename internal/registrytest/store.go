@@ -1,11 +1,8 @@
 package registrytest
 
 import (
-	"bytes"
-	"crypto/rand"
 	_ "crypto/sha512" // for go-digest
 	"encoding/json"
-	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -17,7 +14,7 @@ import (
 type store struct {
 	mu           sync.Mutex
 	repositories map[string]*repository
-	uploads      map[string]*bytes.Buffer
+	uploads      map[string]*upload
 }
 
 type repository struct {
@@ -32,7 +29,7 @@ type document struct {
 }
 
 func newStore() *store {
-	return &store{repositories: map[string]*repository{}, uploads: map[string]*bytes.Buffer{}}
+	return &store{repositories: map[string]*repository{}, uploads: map[string]*upload{}}
 }
 
 // of gives a repository, made if need be. The lock is held.
@@ -126,50 +123,7 @@ func (s *store) serveTags(w http.ResponseWriter, repository string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"name": repository, "tags": tags})
 }
 
-// upload takes a blob in: POST begins, PATCH adds, PUT ends.
-func (s *store) upload(w http.ResponseWriter, req *http.Request, repository, id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if req.Method == http.MethodPost {
-		id = rand.Text()
-		s.uploads[id] = &bytes.Buffer{}
-	}
-	into, ok := s.uploads[id]
-	if !ok {
-		answer(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
-		return
-	}
-	if _, err := io.Copy(into, req.Body); err != nil {
-		return
-	}
-	want := req.URL.Query().Get("digest")
-	if req.Method != http.MethodPut && want == "" {
-		w.Header().Set("Location", "/v2/"+repository+"/blobs/uploads/"+id)
-		w.WriteHeader(http.StatusAccepted)
-		return
-	}
-	delete(s.uploads, id)
-	if !is(into.Bytes(), want) {
-		answer(w, http.StatusBadRequest, "DIGEST_INVALID", "the bytes have another digest")
-		return
-	}
-	s.of(repository).blobs[want] = into.Bytes()
-	w.Header().Set("Docker-Content-Digest", want)
-	w.WriteHeader(http.StatusCreated)
-}
-
 func is(b []byte, want string) bool {
 	d := digest.Digest(want)
 	return d.Validate() == nil && d.Algorithm().FromBytes(b) == d
-}
-
-// putManifest takes a manifest in.
-func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repository, reference string) {
-	raw, err := io.ReadAll(req.Body)
-	if err != nil {
-		return
-	}
-	d := r.PutManifest(repository, reference, req.Header.Get("Content-Type"), raw)
-	w.Header().Set("Docker-Content-Digest", d)
-	w.WriteHeader(http.StatusCreated)
 }
