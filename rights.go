@@ -43,6 +43,11 @@ const (
 	RegistryUpdate Action = "registry.update"
 	RegistryRemove Action = "registry.remove"
 
+	StackRead     Action = "stack.read"
+	StackRegister Action = "stack.register"
+	StackUpdate   Action = "stack.update"
+	StackDelete   Action = "stack.delete"
+
 	LeasePull Action = "lease.pull"
 	LeasePush Action = "lease.push"
 
@@ -84,11 +89,12 @@ func table(a Action) rights {
 	switch a {
 	case OrganizationCreate, TokenCreate, TokenRead, TokenRevoke, SessionEnd, PasswordSet:
 		return rights{user: true}
-	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, WorkerRead:
+	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, StackRead, WorkerRead:
 		return rights{admin: true, member: true}
 	case OrganizationUpdate, MemberAdd, MemberUpdate, MemberRemove,
 		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
+		StackRegister, StackUpdate, StackDelete,
 		WorkerAdd, WorkerRemove:
 		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
 	case LeasePush: // not owner: a personal project has no registries
@@ -117,6 +123,7 @@ func Actions() []Action {
 		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
 		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
+		StackRead, StackRegister, StackUpdate, StackDelete,
 		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,

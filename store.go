@@ -23,6 +23,7 @@ type Store interface {
 	Projects
 	Connectors
 	Registries
+	Stacks
 	Runs
 	Workers
 	Events
@@ -99,6 +100,13 @@ type Registries interface {
 	RegistriesOf(ctx context.Context, org OrganizationID) ([]Registry, error)
 }
 
+// Stacks reads stacks.
+type Stacks interface {
+	StackByName(ctx context.Context, org OrganizationID, name Name) (Stack, error)
+	// StacksOf lists an organization's, by name.
+	StacksOf(ctx context.Context, org OrganizationID) ([]Stack, error)
+}
+
 // Runs reads runs.
 type Runs interface {
 	Run(ctx context.Context, id RunID) (Run, error)
@@ -106,9 +114,9 @@ type Runs interface {
 	// RunsOf lists a project's, newest first, those with a lower number than before
 	// (0 begins at the newest), at most limit.
 	RunsOf(ctx context.Context, project ProjectID, before int64, limit int) ([]Run, error)
-	// Claimable reports whether a worker of the organization ("" is a worker for
-	// everybody) would find a run to claim, or to take from a lost worker, at now.
-	Claimable(ctx context.Context, org OrganizationID, now time.Time) (bool, error)
+	// Claimable reports whether the worker (of no organization: a worker for everybody)
+	// would find a run to claim in its lanes, or any to take from a lost worker, at now.
+	Claimable(ctx context.Context, w Worker, now time.Time) (bool, error)
 	// OutputsOf lists a run's outputs, by name.
 	OutputsOf(ctx context.Context, id RunID) ([]Output, error)
 	// Log gives the lines after seq, at most limit.
@@ -205,13 +213,15 @@ type Writer interface {
 	RemoveTokensOf(ctx context.Context, user UserID, kind TokenKind) error
 
 	AddProject(ctx context.Context, p Project) error
-	// MoveProject gives a project another owner or name.
+	// MoveProject gives a project another owner or name. With another owner it loses its
+	// stack.
 	MoveProject(ctx context.Context, p Project) error
 	// RemoveProject refuses while a run of it has not ended, and takes its runs along.
 	RemoveProject(ctx context.Context, id ProjectID) error
 
 	ConnectorWriter
 	RegistryWriter
+	StackWriter
 	RunWriter
 
 	AddWorker(ctx context.Context, w Worker) error
@@ -244,7 +254,20 @@ type RegistryWriter interface {
 	// AddRegistry refuses a name or a pattern that the organization has already.
 	AddRegistry(ctx context.Context, r Registry) error
 	UpdateRegistry(ctx context.Context, r Registry) error
+	// RemoveRegistry refuses ([Conflict], CodeInUse) while a stack pushes to it.
 	RemoveRegistry(ctx context.Context, org OrganizationID, id RegistryID) error
+}
+
+// StackWriter changes stacks.
+type StackWriter interface {
+	// AddStack refuses a name that the organization has already.
+	AddStack(ctx context.Context, s Stack) error
+	UpdateStack(ctx context.Context, s Stack) error
+	// RemoveStack refuses ([Conflict], CodeInUse) while a project uses it.
+	RemoveStack(ctx context.Context, org OrganizationID, id StackID) error
+	// SetProjectStack makes a stack of the project's organization its active one; "" is
+	// none.
+	SetProjectStack(ctx context.Context, project ProjectID, id StackID) error
 }
 
 // RunWriter changes runs.
@@ -252,7 +275,7 @@ type RunWriter interface {
 	AddArchive(ctx context.Context, project ProjectID, digest Digest, size int64, at time.Time) error
 	// AddRun gives the run the next number of its project.
 	AddRun(ctx context.Context, r Run) (Run, error)
-	// ClaimRun hands the oldest queued run that the worker may perform to it, under
+	// ClaimRun hands the oldest queued run of the worker's lanes to it, under
 	// the next fence and until the given time; [ErrUnchanged] if there is none.
 	ClaimRun(ctx context.Context, w Worker, now, until time.Time) (Run, error)
 	// LoseRun finds one run whose worker's hold ended before now and puts it back

@@ -126,6 +126,9 @@ func personal(r row) row {
 	if r.route.ID == wire.GetOutput.ID {
 		r.otherwise = http.StatusNotFound // the run there has none
 	}
+	if r.route.ID == wire.SetProjectStack.ID {
+		r.otherwise = wire.Status(fairlead.Invalid) // a personal project has no stack
+	}
 	r.call = func(ctx context.Context, c *client.Client, n names) error {
 		n.project, n.scrap = n.personal, n.personalScrap
 		if n.org == "acme" {
@@ -141,6 +144,7 @@ func personal(r row) row {
 func rows() []row {
 	var list []row
 	list = append(list, registryRows()...)
+	list = append(list, stackRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
 		if r.route.ID != wire.LeasePush.ID { // nobody pushes for a personal project
 			list = append(list, personal(r))

@@ -250,6 +250,12 @@ func testForeignOrganization(t tester, h house) {
 	gotG, err := h.RegistryByName(t.Context(), mine.ID, g.Name)
 	wantMissing(t, gotG, err)
 
+	st := h.newStack(t, theirs, "st", g)
+	gotS, err := h.StackByName(t.Context(), mine.ID, st.Name)
+	wantMissing(t, gotS, err)
+	stack, pushing, p := st, fairlead.Stack{ID: fairlead.StackID(newID()), Organization: mine.ID, Name: "n", Registry: g.ID}, h.newProject(t, mine, fairlead.User{}, "p")
+	stack.Organization = mine.ID
+
 	asMine, using := c, fairlead.Registry{ID: fairlead.RegistryID(newID()), Organization: mine.ID, Name: "n", Pattern: g.Pattern, Connector: c.ID}
 	asMine.Organization = mine.ID
 	registry := g
@@ -263,6 +269,10 @@ func testForeignOrganization(t tester, h house) {
 		"use connector":    func(ctx context.Context, w fairlead.Writer) error { return w.AddRegistry(ctx, using) },
 		"update registry":  func(ctx context.Context, w fairlead.Writer) error { return w.UpdateRegistry(ctx, registry) },
 		"remove registry":  func(ctx context.Context, w fairlead.Writer) error { return w.RemoveRegistry(ctx, mine.ID, g.ID) },
+		"push":             func(ctx context.Context, w fairlead.Writer) error { return w.AddStack(ctx, pushing) },
+		"update stack":     func(ctx context.Context, w fairlead.Writer) error { return w.UpdateStack(ctx, stack) },
+		"remove stack":     func(ctx context.Context, w fairlead.Writer) error { return w.RemoveStack(ctx, mine.ID, st.ID) },
+		"use stack":        func(ctx context.Context, w fairlead.Writer) error { return w.SetProjectStack(ctx, p.ID, st.ID) },
 		"remove worker":    func(ctx context.Context, w fairlead.Writer) error { return w.RemoveWorker(ctx, mine.ID, k.ID) },
 		"remove worker as everybody's": func(ctx context.Context, w fairlead.Writer) error {
 			return w.RemoveWorker(ctx, "", k.ID)
@@ -273,6 +283,7 @@ func testForeignOrganization(t tester, h house) {
 	}
 	same(t, "connector", ok(h.Connector(t.Context(), theirs.ID, c.ID))(t), c)
 	same(t, "registry", ok(h.RegistryByName(t.Context(), theirs.ID, g.Name))(t), g)
+	same(t, "stack", ok(h.StackByName(t.Context(), theirs.ID, st.Name))(t), st)
 	same(t, "worker", ok(h.Worker(t.Context(), k.ID))(t), k)
 	same(t, "registries", ok(h.RegistriesOf(t.Context(), mine.ID))(t), []fairlead.Registry(nil))
 }

@@ -33,6 +33,9 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 	if err := c.fits(r, connector); err != nil {
 		return none(err)
 	}
+	if err := c.stillPushed(ctx, r); err != nil {
+		return none(err)
+	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		ev := registryEvent(who, fairlead.RegistryUpdate, r)
 		if change {

@@ -139,7 +139,7 @@ func (w *writer) RemoveConnector(ctx context.Context, org fairlead.OrganizationI
 	if err := w.bump(ctx, doing, org); err != nil {
 		return err
 	}
-	if err := w.unused(ctx, doing, org, id); err != nil {
+	if err := w.unused(ctx, doing, registriesUsing(), org, id); err != nil {
 		return err
 	}
 	return w.exactly(ctx, doing, "connector", "RemoveConnector", org, id)
