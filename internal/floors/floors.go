@@ -34,6 +34,7 @@ func Plan() map[string]int {
 		"internal/engine":       4,
 		"internal/engine/...":   4,
 		"internal/leash":        4,
+		"internal/imagefile":    4, // images as they lie on a disk
 
 		"internal/vault":   5,
 		"internal/issuer":  5,
