@@ -43,6 +43,9 @@ const (
 	RegistryUpdate Action = "registry.update"
 	RegistryRemove Action = "registry.remove"
 
+	RepositoryDeploy  Action = "repository.deploy"
+	RepositoryDestroy Action = "repository.destroy"
+
 	LeasePull Action = "lease.pull"
 
 	RunCreate  Action = "run.create"
@@ -88,6 +91,7 @@ func table(a Action) rights {
 	case OrganizationUpdate, MemberAdd, MemberUpdate, MemberRemove,
 		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
+		RepositoryDeploy, RepositoryDestroy,
 		WorkerAdd, WorkerRemove:
 		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
 	case EventRead:
@@ -114,6 +118,7 @@ func Actions() []Action {
 		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
 		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
+		RepositoryDeploy, RepositoryDestroy,
 		LeasePull,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,

@@ -14,6 +14,7 @@ func (a *API) registryRoutes() {
 		return wire.Providers{Providers: a.Providers.Infos()}, nil
 	})
 	a.connectorRoutes()
+	a.repositoryRoutes()
 	serve(a, wire.ListRegistries, func(ctx context.Context, who fairlead.Caller, in wire.OrganizationPath) (wire.Registries, error) {
 		list, err := a.Control.Registries(ctx, who, in.Organization)
 		return wire.Registries{Registries: filled(list)}, err
