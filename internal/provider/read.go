@@ -13,7 +13,9 @@ import (
 func (s Set) Read(given string) (string, []string, error) {
 	trimmed := strings.TrimSpace(given)
 	host, _, _ := strings.Cut(trimmed, "/")
-	if strings.Contains(host, "*") { // no page and no resource has that: it is a pattern, whatever is wrong with it
+	// No page and no resource has a * in its host, or a placeholder of a manual: it is a
+	// pattern, and its grammar says what is wrong with it.
+	if strings.Contains(host, "*") || strings.ContainsAny(given, "<>") {
 		return trimmed, nil, nil
 	}
 	for _, p := range s {
