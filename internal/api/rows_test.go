@@ -279,6 +279,12 @@ func registryRows() []row {
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}
 		}).in("existing", inAcme),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector)}
+		}).in("unreached", inAcme).plus(need{fairlead.ConnectorDiscover, inAcme}).or(http.StatusServiceUnavailable),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector), Unverified: true}
+		}).in("unverified", inAcme),
 		op(wire.UpdateRegistry, inAcme, func(n names) wire.RegistryUpdate {
 			return wire.RegistryUpdate{RegistryPath: registry(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
 		}).plus(need{fairlead.ConnectorUpdate, inAcme}),
