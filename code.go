@@ -42,6 +42,7 @@ const (
 	CodeExit         Code = "exit_code"      // the step's command ended with an exit code other than 0
 	CodeInput        Code = "input"          // an input couldn't be fetched, or has another checksum
 	CodeInUse        Code = "in_use"         // something else uses it
+	CodeExists       Code = "exists"         // it is there already
 	CodeStale        Code = "stale"          // it was changed since it was read
 	CodeWrongKey     Code = "wrong_key"      // the key-encryption key isn't the one that sealed the secrets
 	CodeNotSetUp     Code = "not_set_up"     // there is no administrator

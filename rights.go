@@ -48,6 +48,9 @@ const (
 	StackUpdate   Action = "stack.update"
 	StackDelete   Action = "stack.delete"
 
+	RepositoryDeploy  Action = "repository.deploy"
+	RepositoryDestroy Action = "repository.destroy"
+
 	LeasePull Action = "lease.pull"
 	LeasePush Action = "lease.push"
 
@@ -95,6 +98,7 @@ func table(a Action) rights {
 		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
 		StackRegister, StackUpdate, StackDelete,
+		RepositoryDeploy, RepositoryDestroy,
 		WorkerAdd, WorkerRemove:
 		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
 	case LeasePush: // not owner: a personal project has no registries
@@ -124,6 +128,7 @@ func Actions() []Action {
 		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
 		StackRead, StackRegister, StackUpdate, StackDelete,
+		RepositoryDeploy, RepositoryDestroy,
 		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,

@@ -11,6 +11,7 @@ func Routes() []Route {
 		ListConnectors.Route(), RegisterConnector.Route(), DescribeConnector.Route(), UpdateConnector.Route(), DeleteConnector.Route(),
 		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), ListResources.Route(),
 		ListRegistries.Route(), AddRegistry.Route(), ShowRegistry.Route(), UpdateRegistry.Route(), RemoveRegistry.Route(),
+		PlanRepository.Route(), DeployRepository.Route(), DestroyRepository.Route(),
 		ListStacks.Route(), RegisterStack.Route(), DescribeStack.Route(), UpdateStack.Route(), DeleteStack.Route(),
 		ListProjects.Route(), CreateProject.Route(), ShowProject.Route(), UpdateProject.Route(), TransferProject.Route(), DeleteProject.Route(),
 		SetProjectStack.Route(),

@@ -15,7 +15,8 @@ import (
 
 func (a *app) registryCommand() *cobra.Command {
 	return parent("registry", "Registries: which images are opened with which connector", nil,
-		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryRemove())
+		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryRemove(),
+		a.registryConnect(), a.registryDisconnect(), a.registryDeploy(), a.registryDestroy())
 }
 
 func (a *app) registryAdd() *cobra.Command {
@@ -24,55 +25,95 @@ func (a *app) registryAdd() *cobra.Command {
 	var anonymous bool
 	var fields *fieldFlags
 	c := &cobra.Command{
-		Use: "add NAME --pattern PATTERN", Short: "Connect a registry", Args: cobra.ExactArgs(1),
+		Use: "add [NAME]", Short: "Connect a registry", Args: cobra.MaximumNArgs(1),
 		Long: `Connect a registry: which images it covers, and the login that opens them. The login
 becomes a connector of the same name; --connector uses one that is there, and
---anonymous none. Secrets are read from a file, from standard input, or asked for.`,
+--anonymous none. Secrets are read from a file, from standard input, or asked for.
+
+The pattern may also be an address as it is copied from the provider's console or from
+a command line; how it was read is said. With --connector and --resource it is that of
+something which the connector reaches, and the NAME may be left out.`,
 		Example: `  fairlead registry add acme --pattern 'registry.acme.example/*' --username robot --password-file robot.txt
-  fairlead registry add hub --pattern 'docker.io/acme/*' --username acme --token-file token.txt`,
+  fairlead registry add hub --pattern 'docker.io/acme/*' --username acme --token-file token.txt
+  fairlead registry add --connector cloud --resource europe-docker.pkg.dev/acme/train`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if req.Pattern == "" {
-				if req.Pattern, err = a.ask("Pattern (such as registry.example.com/team/*)", ""); err != nil {
-					return err
-				}
+			req.OrganizationPath, req.Disclosure = at, fairlead.Disclosure(disclosure)
+			if len(args) == 1 {
+				req.Name = args[0]
 			}
-			p, err := pattern.Parse(req.Pattern)
-			if err != nil {
+			if err := a.completeRegistry(&req, fields, anonymous); err != nil {
 				return err
 			}
-			req.OrganizationPath, req.Name, req.Disclosure = at, args[0], fairlead.Disclosure(disclosure)
 			if req.CABundle, err = readCA(caFile); err != nil {
 				return err
-			}
-			switch {
-			case anonymous && (req.Connector != "" || fields.any()), req.Connector != "" && fields.any():
-				return usage("--anonymous, --connector and the fields of a login exclude each other")
-			case !anonymous && req.Connector == "":
-				if req.NewConnector, err = fields.connector(p.Host(), true); err != nil {
-					return err
-				}
 			}
 			r, err := client.Do(cmd.Context(), c, wire.AddRegistry, req)
 			if err != nil {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r))
+				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r.Registry))
+				noted(w, r.Notes)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&req.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
 	f.StringVar(&req.Connector, "connector", "", "a connector that is there")
+	f.StringVar(&req.Resource, "resource", "", "in place of --pattern: the address of something that the connector reaches, or the beginning of one")
+	f.BoolVar(&req.Unverified, "unverified", false, "take the resource as it is written, without asking the provider")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
 	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP, &req.Push)
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
 	return c
+}
+
+// completeRegistry asks for what is missing, and refuses what doesn't go together.
+func (a *app) completeRegistry(req *wire.RegistryRequest, fields *fieldFlags, anonymous bool) (err error) {
+	switch {
+	case req.Resource != "" && (req.Pattern != "" || anonymous || fields.any()):
+		return usage("--resource goes with --connector, and not with --pattern, --anonymous or the fields of a login")
+	case req.Resource != "" && req.Connector == "":
+		return usage("--resource is what a connector reaches: name it with --connector")
+	case req.Unverified && req.Resource == "":
+		return usage("--unverified is about --resource")
+	case req.Resource != "":
+		return nil
+	case req.Name == "":
+		return usage("it is used as `fairlead registry add NAME --pattern PATTERN`, or with --connector and --resource")
+	case anonymous && (req.Connector != "" || fields.any()), req.Connector != "" && fields.any():
+		return usage("--anonymous, --connector and the fields of a login exclude each other")
+	}
+	if req.Pattern == "" {
+		if req.Pattern, err = a.ask("Pattern (such as registry.example.com/team/*)", ""); err != nil {
+			return err
+		}
+	}
+	if anonymous || req.Connector != "" {
+		return nil
+	}
+	read, _, err := fields.providers.Read(req.Pattern)
+	if err != nil {
+		return err
+	}
+	p, err := pattern.Parse(read)
+	if err != nil {
+		return err
+	}
+	req.NewConnector, err = fields.connector(p.Host(), true)
+	return err
+}
+
+// noted prints what the server has to say of what was given.
+func noted(w io.Writer, notes []string) {
+	for _, n := range notes {
+		_, _ = fmt.Fprintf(w, "Note: %s\n", printable(n))
+	}
 }
 
 func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain, push *bool) {
@@ -202,7 +243,8 @@ func (a *app) registryUpdate() *cobra.Command {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r))
+				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r.Registry))
+				noted(w, r.Notes)
 			})
 		},
 	}

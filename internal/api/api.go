@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
@@ -35,14 +36,16 @@ type Issuer interface {
 
 // Options are what the door opens to.
 type Options struct {
-	Identity  *identity.Identity
-	Control   *control.Control
-	Vault     *vault.Vault
-	Leases    Leases
-	Runs      *runs.Runs
-	Prover    *proof.Prover
-	Survey    *survey.Survey
-	Providers provider.Set
+	Identity *identity.Identity
+	Control  *control.Control
+	Vault    *vault.Vault
+	Leases   Leases
+	Runs     *runs.Runs
+	Prover   *proof.Prover
+	Survey   *survey.Survey
+	// Repositories makes and removes repositories at the providers.
+	Repositories *deploy.Repositories
+	Providers    provider.Set
 	// Log is written to once for each request.
 	Log *slog.Logger
 	Now func() time.Time

@@ -237,6 +237,9 @@ func registryRows() []row {
 	registry := func(n names) wire.RegistryPath {
 		return wire.RegistryPath{OrganizationPath: org(n), Registry: n.registry}
 	}
+	repository := func(n names) wire.RepositoryRequest {
+		return wire.RepositoryRequest{ConnectorPath: connector(n), Address: n.host + "/team/app"}
+	}
 	fields := func(n names) wire.ConnectorFields {
 		return wire.ConnectorFields{
 			Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host, "username": robot},
@@ -265,6 +268,12 @@ func registryRows() []row {
 		op(wire.ListResources, inAcme, func(n names) wire.ResourcesRequest {
 			return wire.ResourcesRequest{OrganizationPath: org(n)}
 		}).in("all", inAcme),
+		// What becomes of a repository of a cloud is in TestRepositories: here is none.
+		op(wire.PlanRepository, inAcme, repository).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.DeployRepository, inAcme, repository).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.DestroyRepository, inAcme, func(n names) wire.RepositoryRemoval {
+			return wire.RepositoryRemoval{ConnectorPath: connector(n), Address: n.host + "/team/app", Force: true}
+		}).in("none", inAcme).or(http.StatusUnprocessableEntity),
 		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
 			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
 		}),
@@ -277,6 +286,12 @@ func registryRows() []row {
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}
 		}).in("existing", inAcme),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector)}
+		}).in("unreached", inAcme).plus(need{fairlead.ConnectorDiscover, inAcme}).or(http.StatusServiceUnavailable),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector), Unverified: true}
+		}).in("unverified", inAcme),
 		op(wire.UpdateRegistry, inAcme, func(n names) wire.RegistryUpdate {
 			return wire.RegistryUpdate{RegistryPath: registry(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
 		}).plus(need{fairlead.ConnectorUpdate, inAcme}),

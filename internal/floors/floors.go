@@ -42,6 +42,7 @@ func Plan() map[string]int {
 		"internal/control": 5,
 		"internal/proof":   5,
 		"internal/survey":  5,
+		"internal/deploy":  5,
 		"internal/runs":    5,
 		"internal/worker":  5,
 
