@@ -36,6 +36,8 @@ type Options struct {
 
 // Image is one that can be pushed: an [oci.Source].
 type Image struct {
+	// Name is what the image calls itself: a whole name, or empty.
+	Name string
 	// Layers are those of the one image, or of all that the index names; without doubles.
 	Layers []oci.Descriptor
 	// Platforms are what it is for, as far as it says.

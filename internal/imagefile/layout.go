@@ -50,7 +50,7 @@ func (i *Image) layout(what string, o Options) error {
 	if err != nil {
 		return err
 	}
-	i.root = descriptorOf(root)
+	i.root, i.Name = descriptorOf(root), nameOf(namesOf(root))
 	for n, d := range index.Manifests {
 		if referring[n] == root.Digest {
 			i.referrers = append(i.referrers, descriptorOf(d))
@@ -125,6 +125,16 @@ func matches(has, want string) bool {
 	}
 	_, tag, ok := strings.Cut(has[strings.LastIndexByte(has, '/')+1:], ":")
 	return ok && tag == want
+}
+
+// nameOf is the whole name among names; empty if they are tags.
+func nameOf(names []string) string {
+	for _, s := range names {
+		if strings.ContainsAny(s, "/:") && normal(s) != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 func descriptorOf(d ocispec.Descriptor) oci.Descriptor {

@@ -54,6 +54,7 @@ func (i *Image) saved(ctx context.Context, what string, o Options) error {
 	if err != nil {
 		return err
 	}
+	i.Name = nameOf(chosen.RepoTags)
 	rawConfig, err := i.document(what, inArchive(chosen.Config))
 	if err != nil {
 		return err
