@@ -80,7 +80,7 @@ func complete(t *testing.T, i *imagefile.Image) int {
 // written writes layouts of indexes and images.
 func written(t *testing.T, dir string, add func(p layout.Path) error) string {
 	t.Helper()
-	p, err := layout.Write(dir, empty(t))
+	p, err := layout.Write(dir, rt.Index(t))
 	if err == nil {
 		err = add(p)
 	}
@@ -88,11 +88,6 @@ func written(t *testing.T, dir string, add func(p layout.Path) error) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-func empty(t *testing.T) v1.ImageIndex {
-	t.Helper()
-	return rt.Index(t)
 }
 
 func named(s string) layout.Option {
