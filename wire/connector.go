@@ -15,6 +15,18 @@ type ConnectorDetail struct {
 	UsedBy []fairlead.Name `json:"used_by" doc:"The registry entries that use it."`
 }
 
+// SecretsComparison asks whether secrets are those that are stored.
+type SecretsComparison struct {
+	ConnectorPath
+	Secrets map[string]Clear `json:"secrets" doc:"Secret fields with their values."`
+}
+
+// SecretsCompared says which are.
+type SecretsCompared struct {
+	Same      []string `json:"same" doc:"The fields whose stored value is the given one."`
+	Different []string `json:"different" doc:"The others."`
+}
+
 // GuideRequest asks how a connector would be set up that isn't there yet.
 type GuideRequest struct {
 	OrganizationPath
@@ -62,6 +74,10 @@ var (
 	GuideNewConnector = Operation[GuideRequest, ConnectorGuide]{
 		ID: "guide-new-connector", Method: "POST", Path: "/organizations/{organization}/connector-guides", Action: fairlead.ConnectorRead,
 		Summary: "Say how a connector would be set up that is not there yet",
+	}
+	CompareSecrets = Operation[SecretsComparison, SecretsCompared]{
+		ID: "compare-secrets", Method: "POST", Path: "/organizations/{organization}/connectors/{connector}/compare", Action: fairlead.ConnectorUpdate,
+		Summary: "Say whether secrets are those that are stored; each try is recorded",
 	}
 	VerifyConnector = Operation[VerifyRequest, fairlead.Proof]{
 		ID: "verify-connector", Method: "POST", Path: "/organizations/{organization}/connectors/{connector}/verify", Action: fairlead.ConnectorVerify,

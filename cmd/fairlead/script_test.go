@@ -16,6 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead/internal/registrytest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,9 +34,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FAIRLEAD_CONFIG_DIR", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("NO_COLOR", "1")
 			env.Values[stopKey{}] = new(func())
+			env.Values[registryKey{}] = new(*registrytest.Registry)
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serveCmd, "keep": keepCmd, "exits": exitsCmd, "waitfor": waitforCmd},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serveCmd, "keep": keepCmd, "exits": exitsCmd, "waitfor": waitforCmd, "registry": registryCmd, "image": imageCmd},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

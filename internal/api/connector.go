@@ -48,6 +48,14 @@ func (a *API) trialRoutes() {
 		return a.Prover.Verify(ctx, who, o, c, in.Image)
 	})
 	serve(a, wire.ListResources, a.listResources)
+	serve(a, wire.CompareSecrets, func(ctx context.Context, who fairlead.Caller, in wire.SecretsComparison) (wire.SecretsCompared, error) {
+		o, _, err := a.Control.ConnectorFor(ctx, who, in.Organization, in.Connector, fairlead.ConnectorUpdate)
+		if err != nil {
+			return wire.SecretsCompared{}, err
+		}
+		same, different, err := a.Vault.Compare(ctx, who, o.ID, in.Connector, given(nil, in.Secrets).Secret)
+		return wire.SecretsCompared{Same: filled(same), Different: filled(different)}, err
+	})
 }
 
 func (a *API) registerConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorRequest) (wire.ConnectorSaved, error) {

@@ -259,6 +259,9 @@ func registryRows() []row {
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
 		}),
+		op(wire.CompareSecrets, inAcme, func(n names) wire.SecretsComparison {
+			return wire.SecretsComparison{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
+		}),
 		op(wire.VerifyConnector, inAcme, func(n names) wire.VerifyRequest {
 			return wire.VerifyRequest{ConnectorPath: connector(n), Image: n.host + "/team/app:v1"}
 		}),

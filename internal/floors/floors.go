@@ -13,9 +13,10 @@ const Module = "fairlead.dev/fairlead"
 // package that they are below of, and what is below themselves.
 func Plan() map[string]int {
 	return map[string]int{
-		"ref":     0, // image names
-		"pattern": 1, // match patterns
-		"":        2, // the dictionary
+		"ref":              0, // image names
+		"pattern":          1, // match patterns
+		"internal/nearest": 0, // which name a mistyped one was meant to be
+		"":                 2, // the dictionary
 
 		"wire":              3, // what is spoken with our clients
 		"internal/oci":      3, // what is spoken with registries
@@ -35,6 +36,7 @@ func Plan() map[string]int {
 		"internal/engine/...":   4,
 		"internal/leash":        4,
 		"internal/imagefile":    4, // images as they lie on a disk
+		"internal/manifest":     4, // what an organization is to be, as a file
 
 		"internal/vault":   5,
 		"internal/issuer":  5,

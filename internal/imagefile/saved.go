@@ -155,7 +155,7 @@ func (i *Image) compress(ctx context.Context, what string, names []string, diffs
 	for n, name := range names {
 		group.Go(func() error {
 			l := &layer{image: i, what: what, name: inArchive(name), diff: diffs[n], to: filepath.Join(i.scratch, "l"+strconv.Itoa(n))}
-			o.tell("compressing layer %d of %d", n+1, len(names))
+			l.tell = func() { o.tell("compressing layer %d of %d", n+1, len(names)) }
 			var err error
 			layers[n], err = l.ready(ctx)
 			at[n] = l.to
@@ -197,6 +197,7 @@ type layer struct {
 	name  string
 	diff  digest.Digest
 	to    string // where it is compressed to; in the end, where it lies
+	tell  func()
 }
 
 // ready gives the layer as it is pushed: as it is if it is compressed already, or else
@@ -214,6 +215,7 @@ func (l *layer) ready(ctx context.Context) (ocispec.Descriptor, error) {
 	case isZstd(magic):
 		mediaType = ocispec.MediaTypeImageLayerZstd
 	case !isGzip(magic):
+		l.tell()
 		return l.gzip(in)
 	}
 	sum := sha256.New()
