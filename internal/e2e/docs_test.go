@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 
 	"fairlead.dev/fairlead/internal/pgtest"
 	"fairlead.dev/fairlead/internal/registrytest"
@@ -44,7 +46,7 @@ func TestDocs(t *testing.T) {
 				d.house.setUp()
 			}
 			if how.connected {
-				d.house.ok("registry", "add", "given", "--pattern", d.registry+"/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http")
+				d.house.ok("registry", "add", "given", "--pattern", d.registry+"/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http", "--push")
 			}
 			d.runAll()
 		})
@@ -77,12 +79,15 @@ type doc struct {
 
 func newDoc(t *testing.T, name string) *doc {
 	t.Helper()
-	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: accounts()})
+	who := accounts()
+	who[0].Rights = []registrytest.Right{{Prefix: "acme/", Actions: []string{"pull", "push"}}}
+	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: who})
 	publish(t, registry.Host()+"/acme/train:v1", python(t))
 	h := newHouse(t, "docker")
 	h.example(registry.Host() + "/acme/train:v1")
 	h.write("ann.txt", "correct horse battery")
 	h.write("robot.txt", robotPassword)
+	writeLayout(t, filepath.Join(h.dir, "build", "train"), "v2")
 	h.write("hub-token.txt", hubToken)
 	h.write(".gitignore", "*\n!train.py\n!valohai.yaml\n")
 	file := filepath.Join("..", "..", name)
@@ -91,6 +96,18 @@ func newDoc(t *testing.T, name string) *doc {
 		t.Fatal(err)
 	}
 	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: pgtest.URL(t)}
+}
+
+// writeLayout writes an image as builders leave it.
+func writeLayout(t *testing.T, dir, tag string) {
+	t.Helper()
+	p, err := layout.Write(dir, empty.Index)
+	if err == nil {
+		err = p.AppendImage(busybox(t), layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // runAll runs the console blocks. With -update, the document gets what was printed.
