@@ -372,7 +372,7 @@ func TestBad(t *testing.T) {
 		"no JSON":             {set("manifest.json", "["), "can't be read"},
 		"no images":           {set("manifest.json", "[]"), "no image in it"},
 		"a path out":          {of("Config", "../../../../etc/passwd"), "has no etc/passwd"},
-		"an absolute path":    {of("Layers", []string{"/etc/passwd", "1/layer.tar", "1/layer.tar"}), `no layer "etc/passwd"`},
+		"an absolute path":    {of("Layers", []string{"/etc/passwd", "2/layer.tar", "1/layer.tar"}), `no layer "etc/passwd"`},
 		"a link in a circle":  {set("3/layer.tar", "layer.tar"), `no layer "3/layer.tar"`},
 		"a link out":          {set("3/layer.tar", "../../../../../etc/passwd"), `no layer "3/layer.tar"`},
 		"another layer":       {set("2/layer.tar", "other bytes than those"), "and the config says sha256:"},
