@@ -92,7 +92,7 @@ func entry(t *testing.T, name fairlead.Name, covers string) fairlead.Registry {
 }
 
 var (
-	here = fairlead.Organization{ID: acme, Name: "acme"}                           //nolint:gochecknoglobals // A constant in all but the language.
+	here = fairlead.Organization{ID: acme, Name: "acme"}                              //nolint:gochecknoglobals // A constant in all but the language.
 	made = fairlead.Connector{ID: "c", Name: "c", Family: "fake", Organization: acme} //nolint:gochecknoglobals // As above.
 )
 

@@ -34,6 +34,7 @@ func Plan() map[string]int {
 		"internal/engine":       4,
 		"internal/engine/...":   4,
 		"internal/leash":        4,
+		"internal/clientlogin":  4,
 
 		"internal/vault":   5,
 		"internal/issuer":  5,
