@@ -9,7 +9,7 @@ func Routes() []Route {
 		ListMembers.Route(), AddMember.Route(), UpdateMember.Route(), RemoveMember.Route(),
 		ListProviders.Route(),
 		ListConnectors.Route(), RegisterConnector.Route(), DescribeConnector.Route(), UpdateConnector.Route(), DeleteConnector.Route(),
-		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), ListResources.Route(),
+		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), ListResources.Route(), ListImages.Route(),
 		ListRegistries.Route(), AddRegistry.Route(), ShowRegistry.Route(), UpdateRegistry.Route(), RemoveRegistry.Route(),
 		PlanRepository.Route(), DeployRepository.Route(), DestroyRepository.Route(),
 		ListProjects.Route(), CreateProject.Route(), ShowProject.Route(), UpdateProject.Route(), TransferProject.Route(), DeleteProject.Route(),

@@ -6,6 +6,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -48,6 +49,17 @@ func (a *API) trialRoutes() {
 		return a.Prover.Verify(ctx, who, o, c, in.Image)
 	})
 	serve(a, wire.ListResources, a.listResources)
+	serve(a, wire.ListImages, func(ctx context.Context, who fairlead.Caller, in wire.ImagesRequest) (fairlead.Images, error) {
+		o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorDiscover)
+		if err != nil {
+			return fairlead.Images{}, err
+		}
+		found, err := a.Browser.Images(ctx, who, o, survey.Wanted{
+			Repository: in.Repository, Registry: in.Registry, Connector: in.Connector, Limit: in.Limit, Time: time.Duration(in.Timeout) * time.Second,
+		})
+		found.Images = filled(found.Images)
+		return found, err
+	})
 }
 
 func (a *API) registerConnector(ctx context.Context, who fairlead.Caller, in wire.ConnectorRequest) (wire.ConnectorSaved, error) {

@@ -221,7 +221,7 @@ func TestRefused(t *testing.T) {
 		"others may write": {l: login("docker"), want: fairlead.Invalid, word: "others", prepare: func(t *testing.T, h home) {
 			t.Helper()
 			h.write(t, dockerFile, "{}")
-			if err := os.Chmod(filepath.Join(h.dir, ".docker"), 0o777); err != nil { //nolint:gosec // That is what is refused.
+			if err := os.Chmod(filepath.Join(h.dir, ".docker"), 0o777); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -256,11 +256,11 @@ esac
 `
 
 // TestHelper keeps a login in the store that Docker uses, and takes nobody else's place.
-func TestHelper(t *testing.T) { //nolint:paralleltest // It sets PATH.
+func TestHelper(t *testing.T) {
 	h := newHome(t)
 	bin := filepath.Join(h.dir, "bin")
 	h.write(t, "bin/docker-credential-test", helper)
-	if err := os.Chmod(filepath.Join(bin, "docker-credential-test"), 0o700); err != nil { //nolint:gosec // A program.
+	if err := os.Chmod(filepath.Join(bin, "docker-credential-test"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))

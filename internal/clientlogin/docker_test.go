@@ -54,7 +54,7 @@ func TestClients(t *testing.T) {
 			}
 			if row.helper { // one that has nothing
 				bin := h.write(t, "bin/docker-credential-nothing", "#!/bin/sh\necho credentials not found in native keychain; exit 1\n")
-				if err := os.Chmod(bin, 0o700); err != nil { //nolint:gosec // A program.
+				if err := os.Chmod(bin, 0o700); err != nil {
 					t.Fatal(err)
 				}
 				h.write(t, dockerFile, `{"credsStore": "nothing"}`)

@@ -32,7 +32,7 @@ type helperCredentials struct {
 // back without writing it down elsewhere, so that another login stays.
 func (p Places) putHelper(ctx context.Context, s *state, r *record, l Login) error {
 	if _, known := s.find(*r); !known {
-		_, err := askHelper(ctx, r.Helper, "get", []byte(r.Key))
+		err := askHelper(ctx, r.Helper, "get", []byte(r.Key))
 		switch {
 		case err == nil:
 			return &fairlead.Error{
@@ -48,14 +48,14 @@ func (p Places) putHelper(ctx context.Context, s *state, r *record, l Login) err
 	}
 	b, err := json.Marshal(helperCredentials{r.Key, l.Username, string(l.Password.Reveal())}) //nolint:gosec // It is what the protocol is for.
 	if err == nil {
-		_, err = askHelper(ctx, r.Helper, "store", b)
+		err = askHelper(ctx, r.Helper, "store", b)
 	}
 	return err
 }
 
 // eraseHelper takes a login out of Docker's credential store.
 func eraseHelper(ctx context.Context, r record) (note string, err error) {
-	_, err = askHelper(ctx, r.Helper, "erase", []byte(r.Key))
+	err = askHelper(ctx, r.Helper, "erase", []byte(r.Key))
 	if errors.Is(err, errNotFound) {
 		return "it was gone already", nil
 	}
@@ -64,7 +64,7 @@ func eraseHelper(ctx context.Context, r record) (note string, err error) {
 
 // askHelper runs a credential helper: what it says on an error comes on its standard
 // output.
-func askHelper(ctx context.Context, name, action string, in []byte) ([]byte, error) {
+func askHelper(ctx context.Context, name, action string, in []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, helperTime)
 	defer cancel()
 	program := "docker-credential-" + name
@@ -75,15 +75,15 @@ func askHelper(ctx context.Context, name, action string, in []byte) ([]byte, err
 	said := strings.TrimSpace(out.String())
 	switch {
 	case err == nil:
-		return out.Bytes(), nil
+		return nil
 	case said == notFound:
-		return nil, errNotFound
+		return errNotFound
 	case errors.Is(err, exec.ErrNotFound):
 		said = "it isn't on the PATH"
 	case said == "" || action == "get": // what it says then may hold a secret
 		said = err.Error()
 	}
-	return nil, &fairlead.Error{
+	return &fairlead.Error{
 		Kind: fairlead.Unavailable, What: "asking " + program + " to " + action + " a login", Why: fairlead.Clip(said),
 		Remedy: "mend it, or take it out of Docker's config.json (credsStore, credHelpers)",
 	}
