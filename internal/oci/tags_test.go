@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -45,7 +46,7 @@ func TestTags(t *testing.T) {
 // TestTagsHostile reads lists that go on for ever, lead elsewhere, or aren't lists.
 func TestTagsHostile(t *testing.T) {
 	t.Parallel()
-	asked := 0
+	var asked atomic.Int64
 	for name, row := range map[string]struct {
 		answer http.HandlerFunc
 		tags   int
@@ -58,7 +59,7 @@ func TestTagsHostile(t *testing.T) {
 		}, 40, true, ""},
 		"leads elsewhere": {func(w http.ResponseWriter, req *http.Request) {
 			if req.URL.Path != "/v2/team/app/tags/list" {
-				asked++
+				asked.Add(1)
 			}
 			if req.URL.Query().Get("last") == "" {
 				w.Header().Set("Link", `<https://evil.example.com/secrets?last=x>; rel="next"`)
@@ -72,7 +73,8 @@ func TestTagsHostile(t *testing.T) {
 		"a page":        {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>`)) }, 0, false, fairlead.Unavailable},
 		"more than fit": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(strings.Repeat(" ", 5<<20))) }, 0, false, fairlead.Invalid},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // Afterwards it is looked at who was asked.
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := httptest.NewServer(row.answer)
 			defer s.Close()
 			host := strings.TrimPrefix(s.URL, "http://")
@@ -83,9 +85,11 @@ func TestTagsHostile(t *testing.T) {
 			}
 		})
 	}
-	if asked != 0 {
-		t.Error("a link was followed beside the list")
-	}
+	t.Cleanup(func() { // when all of them are done
+		if asked.Load() != 0 {
+			t.Error("a link was followed beside the list")
+		}
+	})
 }
 
 // TestDescribe says what images are.
