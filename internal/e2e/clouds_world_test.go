@@ -194,7 +194,7 @@ func (c *clouds) furnishOthers() {
 	t := c.t
 	c.jfrog = cloudtest.NewJFrog(t, c.net, cloudtest.JFrogConfig{
 		Host:         jfrogHost,
-		Users:        []cloudtest.JFrogUser{{Name: "ci", Password: jfrogPass, Rights: registrytest.Reads("docker-local/")}},
+		Users:        []cloudtest.JFrogUser{{Name: "ci", Password: jfrogPass, Rights: registrytest.Reads("docker-local/")}, {Name: "admin", Password: "c4n4ry-jfrog-admin", Admin: true}},
 		Repositories: []cloudtest.JFrogRepository{{Key: "docker-local", Type: "LOCAL", PackageType: "Docker"}},
 	})
 	for host, connector := range map[string]string{fairleadHost: "jfrog-artifactory-federation", rotatingHost: "jfrog"} {
