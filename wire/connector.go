@@ -65,6 +65,16 @@ type Resources struct {
 	Connectors []fairlead.Reached `json:"connectors"`
 }
 
+// ImagesRequest asks for a repository's images.
+type ImagesRequest struct {
+	OrganizationPath
+	Repository string        `query:"repository" json:"-" doc:"HOST/PATH; may be left out if the registry entry names one."`
+	Registry   fairlead.Name `query:"registry" json:"-" doc:"Open it as this registry entry says."`
+	Connector  fairlead.Name `query:"connector" json:"-" doc:"Open it with this connector."`
+	Limit      int           `query:"limit" json:"-" minimum:"0" maximum:"200" doc:"How many images to describe; 0 is 20."`
+	Timeout    int           `query:"timeout" json:"-" minimum:"0" maximum:"300" doc:"Seconds for all of them; 0 is 20."`
+}
+
 // The operations with which a connector is set up and tried.
 var (
 	GuideConnector = Operation[ConnectorPath, ConnectorGuide]{
@@ -86,5 +96,9 @@ var (
 	ListResources = Operation[ResourcesRequest, Resources]{
 		ID: "list-resources", Method: "GET", Path: "/organizations/{organization}/resources", Action: fairlead.ConnectorDiscover,
 		Summary: "List what connectors reach at their providers",
+	}
+	ListImages = Operation[ImagesRequest, fairlead.Images]{
+		ID: "list-images", Method: "GET", Path: "/organizations/{organization}/images", Action: fairlead.ConnectorDiscover,
+		Summary: "List the images of a repository",
 	}
 )

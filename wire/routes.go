@@ -9,7 +9,7 @@ func Routes() []Route {
 		ListMembers.Route(), AddMember.Route(), UpdateMember.Route(), RemoveMember.Route(),
 		ListProviders.Route(),
 		ListConnectors.Route(), RegisterConnector.Route(), DescribeConnector.Route(), UpdateConnector.Route(), DeleteConnector.Route(),
-		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), CompareSecrets.Route(), ListResources.Route(),
+		GuideConnector.Route(), GuideNewConnector.Route(), VerifyConnector.Route(), CompareSecrets.Route(), ListResources.Route(), ListImages.Route(),
 		ListRegistries.Route(), AddRegistry.Route(), ShowRegistry.Route(), UpdateRegistry.Route(), RemoveRegistry.Route(),
 		PlanRepository.Route(), DeployRepository.Route(), DestroyRepository.Route(),
 		ListStacks.Route(), RegisterStack.Route(), DescribeStack.Route(), UpdateStack.Route(), DeleteStack.Route(),

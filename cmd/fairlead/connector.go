@@ -15,7 +15,7 @@ import (
 func (a *app) connectorCommand() *cobra.Command {
 	return parent("connector", "Accounts with which registries are opened", nil,
 		a.connectorTypes(), a.connectorRegister(), a.connectorList(), a.connectorDescribe(), a.connectorUpdate(), a.connectorDelete(),
-		a.connectorGuide(), a.connectorVerify(), a.connectorResources())
+		a.connectorGuide(), a.connectorVerify(), a.connectorResources(), a.connectorLogin(), a.connectorLogout())
 }
 
 func (a *app) connectorTypes() *cobra.Command {

@@ -17,7 +17,7 @@ import (
 func (a *app) registryCommand() *cobra.Command {
 	return parent("registry", "Registries: which images are opened with which connector", nil,
 		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryRemove(),
-		a.registryConnect(), a.registryDisconnect(), a.registryDeploy(), a.registryDestroy())
+		a.registryConnect(), a.registryDisconnect(), a.registryDeploy(), a.registryDestroy(), a.registryImages())
 }
 
 func (a *app) registryAdd() *cobra.Command {

@@ -43,6 +43,8 @@ type Options struct {
 	Runs     *runs.Runs
 	Prover   *proof.Prover
 	Survey   *survey.Survey
+	// Browser looks at the images of repositories.
+	Browser *survey.Browser
 	// Repositories makes and removes repositories at the providers.
 	Repositories *deploy.Repositories
 	Providers    provider.Set

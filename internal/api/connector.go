@@ -6,6 +6,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
+	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -55,6 +56,17 @@ func (a *API) trialRoutes() {
 		}
 		same, different, err := a.Vault.Compare(ctx, who, o.ID, in.Connector, given(nil, in.Secrets).Secret)
 		return wire.SecretsCompared{Same: filled(same), Different: filled(different)}, err
+	})
+	serve(a, wire.ListImages, func(ctx context.Context, who fairlead.Caller, in wire.ImagesRequest) (fairlead.Images, error) {
+		o, err := a.Control.Organization(ctx, who, in.Organization, fairlead.ConnectorDiscover)
+		if err != nil {
+			return fairlead.Images{}, err
+		}
+		found, err := a.Browser.Images(ctx, who, o, survey.Wanted{
+			Repository: in.Repository, Registry: in.Registry, Connector: in.Connector, Limit: in.Limit, Time: time.Duration(in.Timeout) * time.Second,
+		})
+		found.Images = filled(found.Images)
+		return found, err
 	})
 }
 

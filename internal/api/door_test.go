@@ -344,7 +344,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{organization}", "acme", "{owner}", "acme", "{project}", "models").Replace(r.Path)
-		if strings.Contains(path, "{") {
+		if strings.Contains(path, "{") || r.ID == wire.ListImages.ID { // that one is about a registry's repository
 			continue
 		}
 		resp, body := knock(t, p, token, http.MethodGet, path, "", "")

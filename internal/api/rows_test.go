@@ -277,6 +277,9 @@ func registryRows() []row {
 		op(wire.DestroyRepository, inAcme, func(n names) wire.RepositoryRemoval {
 			return wire.RepositoryRemoval{ConnectorPath: connector(n), Address: n.host + "/team/app", Force: true}
 		}).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.ListImages, inAcme, func(n names) wire.ImagesRequest {
+			return wire.ImagesRequest{OrganizationPath: org(n), Repository: n.host + "/team/none", Connector: n.connector}
+		}).in("none", inAcme).or(http.StatusNotFound),
 		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
 			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
 		}),

@@ -92,8 +92,8 @@ func entry(t *testing.T, name fairlead.Name, covers string) fairlead.Registry {
 }
 
 var (
-	here = fairlead.Organization{ID: acme, Name: "acme"}                           //nolint:gochecknoglobals // A constant in all but the language.
-	made = fairlead.Connector{ID: "c", Name: "c", Family: "fake", Organization: acme} //nolint:gochecknoglobals // As above.
+	here = fairlead.Organization{ID: acme, Name: "acme"}
+	made = fairlead.Connector{ID: "c", Name: "c", Family: "fake", Organization: acme}
 )
 
 // TestDeploy makes and removes, and does nothing that it may not.

@@ -197,7 +197,7 @@ func (c *clouds) furnishOthers() {
 		Host: jfrogHost,
 		Users: []cloudtest.JFrogUser{{Name: "ci", Password: jfrogPass, Rights: registrytest.Reads("docker-local/")}, {
 			Name: "pusher", Password: jfrogPass, Rights: []registrytest.Right{{Prefix: "docker-local/", Actions: []string{"pull", "push"}}},
-		}},
+		}, {Name: "admin", Password: "c4n4ry-jfrog-admin", Admin: true}},
 		Repositories: []cloudtest.JFrogRepository{{Key: "docker-local", Type: "LOCAL", PackageType: "Docker"}},
 	})
 	for host, connector := range map[string]string{fairleadHost: "jfrog-artifactory-federation", rotatingHost: "jfrog"} {

@@ -168,6 +168,7 @@ func (d *doc) compare(command string, want, got []string) {
 func steady(line string) string {
 	for _, r := range []struct{ from, to string }{
 		{`sha256:[0-9a-f]{64}`, "DIGEST"},
+		{`\b[0-9a-f]{12}\b`, "DIGEST"},
 		{`fl[a-z]_[A-Za-z0-9_-]{43}`, "TOKEN"},
 		{`\b[0-9a-f]{8}\b`, "KEY"},
 		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+`, "ID"},

@@ -37,6 +37,7 @@ func Plan() map[string]int {
 		"internal/leash":        4,
 		"internal/imagefile":    4, // images as they lie on a disk
 		"internal/manifest":     4, // what an organization is to be, as a file
+		"internal/clientlogin":  4,
 
 		"internal/vault":   5,
 		"internal/issuer":  5,

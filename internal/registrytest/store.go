@@ -4,7 +4,9 @@ import (
 	_ "crypto/sha512" // for go-digest
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -106,7 +108,8 @@ func (s *store) manifest(repository, reference string) (doc document, d string, 
 	return r.manifests[d], d, true
 }
 
-func (s *store) serveTags(w http.ResponseWriter, repository string) {
+// serveTags answers with a page of tags (Distribution specification, "Listing Tags").
+func (s *store) serveTags(w http.ResponseWriter, req *http.Request, repository string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.repositories[repository]
@@ -115,10 +118,18 @@ func (s *store) serveTags(w http.ResponseWriter, repository string) {
 		return
 	}
 	tags := []string{}
+	last := req.URL.Query().Get("last")
 	for tag := range r.tags {
-		tags = append(tags, tag)
+		if tag > last {
+			tags = append(tags, tag)
+		}
 	}
 	slices.Sort(tags)
+	if n, err := strconv.Atoi(req.URL.Query().Get("n")); err == nil && n > 0 && n < len(tags) {
+		tags = tags[:n]
+		next := url.Values{"n": {strconv.Itoa(n)}, "last": {tags[n-1]}}
+		w.Header().Set("Link", "</v2/"+repository+"/tags/list?"+next.Encode()+`>; rel="next"`)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"name": repository, "tags": tags})
 }

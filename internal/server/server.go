@@ -163,7 +163,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault), Repositories: deploy.New(s.Store, providers, s.Vault),
+		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault), Browser: survey.NewBrowser(s.Store, providers, s.Vault, registries), Repositories: deploy.New(s.Store, providers, s.Vault),
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {
