@@ -107,7 +107,7 @@ type Rotations interface {
 // Watched reads how connectors do, and for whom they were used.
 type Watched interface {
 	Health(ctx context.Context, org OrganizationID, id ConnectorID) (Health, error)
-	// HealthsOf lists those of an organization's connectors, by the connector's name.
+	// HealthsOf lists those of an organization's connectors, by the connector's identifier.
 	HealthsOf(ctx context.Context, org OrganizationID) ([]Health, error)
 	// UsesOf lists for whom a connector was used since a time, the latest first, at most
 	// limit. What was removed since, or given away, isn't in it.
@@ -293,7 +293,8 @@ type ConnectorWriter interface {
 	// stays the same.
 	ResealFields(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
 	// RotateConnector is UpdateConnector, and keeps what the connector was, with its
-	// secret fields, as the previous one until a time; the one before that goes.
+	// secret fields, as the previous one until a time; the one before that goes. A time
+	// that isn't after c.Updated keeps nothing.
 	RotateConnector(ctx context.Context, c Connector, secrets []SealedField, until time.Time) error
 	// ResealPrevious is ResealFields of the previous ones.
 	ResealPrevious(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error

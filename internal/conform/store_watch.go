@@ -65,7 +65,7 @@ func testHealth(t tester, h house) {
 	fresh := func(c fairlead.Connector) fairlead.Health {
 		return fairlead.Health{Connector: c.ID, Verdict: fairlead.Unverified, State: fairlead.Unverified}
 	}
-	same(t, "HealthsOf", ok(h.HealthsOf(t.Context(), o.ID))(t), []fairlead.Health{fresh(a), fresh(b)})
+	same(t, "HealthsOf", ok(h.HealthsOf(t.Context(), o.ID))(t), []fairlead.Health{fresh(b), fresh(a)})
 	note := func(version int64, verdict fairlead.HealthState, minute int) {
 		t.Helper()
 		err := h.NoteTrial(t.Context(), o.ID, fairlead.Health{Connector: a.ID, Version: version, Verdict: verdict, Checked: fine(at(minute)), Why: "why"}, at(minute+60))

@@ -11,7 +11,9 @@ import (
 func (h house) newWebhook(t tester, o fairlead.Organization, name fairlead.Name, events ...fairlead.Action) fairlead.Webhook {
 	t.Helper()
 	k := fairlead.Webhook{ID: fairlead.WebhookID(newID()), Organization: o.ID, Name: name, URL: "https://example.com/" + string(name), Events: events, Created: at(6)}
-	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.AddWebhook(ctx, k, []byte("\x00sealed\xff")) })
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error {
+		return w.AddWebhook(ctx, k, []byte("\x00sealed\xff"))
+	})
 	return k
 }
 
@@ -80,7 +82,7 @@ func testDeliveries(t tester, h house) {
 	h.newWebhook(t, other, "k", fairlead.ConnectorState)
 	first := h.tell(t, o, fairlead.ConnectorState, 10)
 	second := h.tell(t, o, fairlead.ConnectorRotate, 11)
-	h.tell(t, o, fairlead.ConnectorVerify, 12)                                               // not asked for
+	h.tell(t, o, fairlead.ConnectorVerify, 12)                                                // not asked for
 	h.tell(t, o, fairlead.ConnectorRotate, 12, func(e *fairlead.Event) { e.Allowed = false }) // it didn't happen
 	h.tell(t, o, fairlead.ConnectorRotate, 12, func(e *fairlead.Event) { e.Organization = "" })
 	err := h.Write(t.Context(), func(context.Context, fairlead.Writer) (fairlead.Event, error) {

@@ -24,8 +24,8 @@ func (q reader) PreviousFields(ctx context.Context, org fairlead.OrganizationID,
 	return many(ctx, q.session, "reading previous secret", "PreviousFields", scanSealed, org, id, now)
 }
 
-// RotateConnector updates a connector and keeps what it was: NotFound, Conflict
-// (CodeStale).
+// RotateConnector updates a connector and keeps what it was, unless its time would be
+// over at once: NotFound, Conflict (CodeStale).
 func (w *writer) RotateConnector(ctx context.Context, c fairlead.Connector, secrets []fairlead.SealedField, until time.Time) error {
 	const doing = "rotating connector"
 	if err := w.bump(ctx, doing, c.Organization); err != nil {
@@ -33,6 +33,9 @@ func (w *writer) RotateConnector(ctx context.Context, c fairlead.Connector, secr
 	}
 	if err := w.run(ctx, doing, "RemovePrevious", c.Organization, c.ID); err != nil {
 		return err
+	}
+	if !until.After(c.Updated) {
+		return w.UpdateConnector(ctx, c, secrets)
 	}
 	if err := w.exactly(ctx, doing, "connector", "KeepPrevious", c.Organization, c.ID, c.Updated, until); err != nil {
 		return err
@@ -72,7 +75,8 @@ func (q reader) Health(ctx context.Context, org fairlead.OrganizationID, id fair
 	return one(ctx, q.session, "reading connector", "Health", scanHealth, org, id)
 }
 
-// HealthsOf lists those of an organization's connectors, by the connector's name.
+// HealthsOf lists those of an organization's connectors, by the connector's
+// identifier.
 func (q reader) HealthsOf(ctx context.Context, org fairlead.OrganizationID) ([]fairlead.Health, error) {
 	return many(ctx, q.session, "reading connectors", "HealthsOf", scanHealth, org)
 }

@@ -236,7 +236,7 @@ func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.Connector
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"))
+	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"), nil)
 	check("registering", err)
 	if err == nil {
 		opened, err := r.open(ctx, c.Connector)

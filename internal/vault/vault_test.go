@@ -27,10 +27,10 @@ func TestConnector(t *testing.T) {
 	if err != nil || string(opened.Secret["password"].Reveal()) != canary || opened.Public["username"] != "robot" {
 		t.Fatalf("opened: %+v, %v", opened.Connector, err)
 	}
-	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com")); fairlead.KindOf(err) != fairlead.Conflict {
+	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com"), nil); fairlead.KindOf(err) != fairlead.Conflict {
 		t.Errorf("a name that is taken: %v", err)
 	}
-	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com")); err != nil || c.Organization != r.side {
+	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com"), nil); err != nil || c.Organization != r.side {
 		t.Errorf("the same name in another organization: %v", err)
 	}
 
@@ -177,7 +177,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		"no host":             {provider.Draft{Family: "docker", Method: "basic", Given: provider.Given{Public: with("hosts", "https://reg.example.com/v2/"), Secret: secret("password")}}, "hosts"},
 	} {
 		row.d.Name = "main"
-		_, err := r.Vault.Register(t.Context(), r.ann, r.acme, row.d)
+		_, err := r.Vault.Register(t.Context(), r.ann, r.acme, row.d, nil)
 		e := fairlead.AsError("", err)
 		if e.Kind != fairlead.Invalid || e.Field != row.field || e.Remedy == "" {
 			t.Errorf("%s: field %q: %v (remedy %q)", name, e.Field, err, e.Remedy)

@@ -38,8 +38,7 @@ SELECT {health} FROM connector_health h WHERE h.organization_id = $1 AND h.conne
 SELECT {health} FROM connector_health h WHERE h.organization_id = $1 AND h.connector_id = $2 FOR NO KEY UPDATE
 
 -- name: HealthsOf
-SELECT {health} FROM connectors c JOIN connector_health h ON h.organization_id = c.organization_id AND h.connector_id = c.id
-WHERE c.organization_id = $1 ORDER BY c.name
+SELECT {health} FROM connector_health h WHERE h.organization_id = $1 ORDER BY h.connector_id
 
 -- name: AddHealth
 INSERT INTO connector_health (organization_id, connector_id, version, verdict, state, why, due)
