@@ -13,11 +13,12 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/identity"
-	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/watch"
+	"fairlead.dev/fairlead/internal/webhook"
 )
 
 // Leases gives logins: the broker.
@@ -40,7 +41,8 @@ type Options struct {
 	Vault     *vault.Vault
 	Leases    Leases
 	Runs      *runs.Runs
-	Prover    *proof.Prover
+	Watch     *watch.Watch
+	Webhooks  *webhook.Webhooks
 	Survey    *survey.Survey
 	Providers provider.Set
 	// Log is written to once for each request.
@@ -101,6 +103,7 @@ func (a *API) routes() {
 	a.identityRoutes()
 	a.organizationRoutes()
 	a.registryRoutes()
+	a.webhookRoutes()
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()

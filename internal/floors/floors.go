@@ -41,6 +41,8 @@ func Plan() map[string]int {
 		"internal/control": 5,
 		"internal/proof":   5,
 		"internal/survey":  5,
+		"internal/watch":   5,
+		"internal/webhook": 5,
 		"internal/runs":    5,
 		"internal/worker":  5,
 

@@ -85,7 +85,7 @@ func (q reader) DeliveriesOf(ctx context.Context, org fairlead.OrganizationID, i
 // AddDelivery adds one: NotFound without the webhook, Conflict if the event is on its
 // way there already.
 func (w *writer) AddDelivery(ctx context.Context, d fairlead.Delivery) error {
-	return w.run(ctx, "adding delivery", "AddDelivery", d.Organization, d.Webhook, d.Event, d.Action, d.Created)
+	return w.run(ctx, "adding delivery", "AddDelivery", d.Organization, d.Webhook, d.Event, d.Action, d.Created, d.Attempts, when(d.Next))
 }
 
 // ClaimDelivery gives the one whose next try has been due the longest: NotFound if none

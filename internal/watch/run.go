@@ -71,8 +71,12 @@ func (w *Watch) try(ctx context.Context, c fairlead.Connector) error {
 	switch {
 	case fairlead.CodeOf(err) == fairlead.CodeStale || fairlead.KindOf(err) == fairlead.NotFound:
 		return nil // it was changed, or deleted, meanwhile: it is due again, or gone
-	case err != nil:
+	case fairlead.KindOf(err) == fairlead.Unavailable:
 		return err
+	case err != nil: // it can't even be opened
+		p = fairlead.Proof{Connector: c.Name, At: w.opts.Now(), Steps: []fairlead.ProofStep{{
+			Name: fairlead.FieldsStep, Outcome: fairlead.StepFailed, Error: fairlead.AsError("opening connector "+string(c.Name), err),
+		}}}
 	}
 	return w.note(ctx, c, p)
 }

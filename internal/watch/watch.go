@@ -32,6 +32,7 @@ type Vault interface {
 		prove func(context.Context, provider.Opened) error,
 	) (provider.Checked, error)
 	Rollback(ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, keep time.Duration) (fairlead.Connector, error)
+	Delete(ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name) error
 }
 
 // Leases lets go of what was made from a connector before it was changed: the broker.

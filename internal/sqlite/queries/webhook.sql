@@ -34,7 +34,7 @@ SELECT {delivery} FROM webhook_deliveries WHERE organization_id = $1 AND webhook
 ORDER BY event_id DESC LIMIT $3
 
 -- name: AddDelivery
-INSERT INTO webhook_deliveries ({delivery}) VALUES ($1, $2, $3, $4, $5, 0, $5, NULL, FALSE, '')
+INSERT INTO webhook_deliveries ({delivery}) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, FALSE, '')
 
 -- An event goes to whoever asked for its like.
 -- name: AddDeliveries
