@@ -106,7 +106,7 @@ untried).`,
 			return a.show(made, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Registered connector %s (%s, %s).\n", made.Name, made.Family, made.Method)
 				tell(w, made.Facts)
-				tellProof(w, made.Proof)
+				tellProof(w, made.Proof, trial)
 				_, _ = fmt.Fprintf(w, "Use it: fairlead registry add NAME --pattern ... --connector %s\n", made.Name)
 			})
 		},
@@ -206,7 +206,7 @@ func (a *app) connectorUpdate() *cobra.Command {
 			return a.show(changed, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Changed connector %s. The next pull uses it as it is now.\n", changed.Name)
 				tell(w, changed.Facts)
-				tellProof(w, changed.Proof)
+				tellProof(w, changed.Proof, trial)
 			})
 		},
 	}

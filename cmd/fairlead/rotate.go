@@ -63,7 +63,7 @@ are required are asked for.`,
 			return a.show(done, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Rotated connector %s. The next pull uses the new secret.\n", done.Name)
 				tell(w, done.Facts)
-				tellProof(w, done.Proof)
+				tellProof(w, done.Proof, trial)
 				if keep > 0 {
 					_, _ = fmt.Fprintf(w, "The old one is kept for %s: fairlead connector rollback %s\n", span(keep), done.Name)
 				}
@@ -187,8 +187,11 @@ func (a *app) unproved(err error) error {
 }
 
 // tellProof says of a connector that was saved what wasn't proved.
-func tellProof(w io.Writer, p *fairlead.Proof) {
-	if p == nil {
+func tellProof(w io.Writer, p *fairlead.Proof, t wire.ConnectorTrial) {
+	switch {
+	case p == nil && !t.NoVerify:
+		return // nothing was changed that could be tried
+	case p == nil:
 		_, _ = fmt.Fprintln(w, "It wasn't tried: `fairlead connector verify` proves it.")
 		return
 	}

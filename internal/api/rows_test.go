@@ -141,6 +141,7 @@ func personal(r row) row {
 func rows() []row {
 	var list []row
 	list = append(list, registryRows()...)
+	list = append(list, webhookRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
 		list = append(list, personal(r), r)
 	}
@@ -245,6 +246,10 @@ func registryRows() []row {
 		op(wire.UpdateConnector, inAcme, func(n names) wire.ConnectorUpdate {
 			return wire.ConnectorUpdate{ConnectorPath: connector(n), Public: map[string]string{"username": robot}}
 		}),
+		op(wire.RotateConnector, inAcme, func(n names) wire.RotateRequest {
+			return wire.RotateRequest{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
+		}),
+		op(wire.RollbackConnector, inAcme, func(n names) wire.RollbackRequest { return wire.RollbackRequest{ConnectorPath: connector(n)} }),
 		op(wire.GuideConnector, inAcme, connector),
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
@@ -258,8 +263,8 @@ func registryRows() []row {
 		op(wire.ListResources, inAcme, func(n names) wire.ResourcesRequest {
 			return wire.ResourcesRequest{OrganizationPath: org(n)}
 		}).in("all", inAcme),
-		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
-			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
+		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorRemoval {
+			return wire.ConnectorRemoval{ConnectorPath: wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}}
 		}),
 		op(wire.ListRegistries, inAcme, org),
 		op(wire.ShowRegistry, inAcme, registry),
@@ -279,5 +284,20 @@ func registryRows() []row {
 		op(wire.RemoveRegistry, inAcme, func(n names) wire.RegistryRemoval {
 			return wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.oldRegistry}, WithConnector: true}
 		}).plus(need{fairlead.ConnectorDelete, inAcme}),
+	}
+}
+
+func webhookRows() []row {
+	hook := func(n names) wire.WebhookPath { return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.webhook} }
+	return []row{
+		op(wire.ListWebhooks, inAcme, org),
+		op(wire.AddWebhook, inAcme, func(n names) wire.WebhookRequest {
+			return wire.WebhookRequest{OrganizationPath: org(n), Name: "new-webhook", URL: "https://hooks.example.com/new"}
+		}),
+		op(wire.DescribeWebhook, inAcme, hook),
+		op(wire.TestWebhook, inAcme, hook),
+		op(wire.RemoveWebhook, inAcme, func(n names) wire.WebhookPath {
+			return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.spareWebhook}
+		}),
 	}
 }

@@ -34,7 +34,7 @@ func TestConnector(t *testing.T) {
 		t.Errorf("the same name in another organization: %v", err)
 	}
 
-	kept, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"username": "other"}}})
+	kept, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"username": "other"}}}, nil)
 	if err != nil || kept.Version != 2 {
 		t.Fatal(kept, err)
 	}
@@ -44,14 +44,14 @@ func TestConnector(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	changed, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Version: 2, Name: "renamed", Expires: &at, Given: provider.Given{
 		Secret: map[string]fairlead.Secret{"password": fairlead.SecretText("another")},
-	}})
+	}}, nil)
 	if err != nil || changed.Name != "renamed" || !changed.Expires.Equal(at) {
 		t.Fatal(changed, err)
 	}
 	if opened, err = r.open(t.Context(), changed.Connector); err != nil || string(opened.Secret["password"].Reveal()) != "another" {
 		t.Errorf("a secret that was replaced: %v", err)
 	}
-	if _, err := r.Vault.Update(t.Context(), r.ann, r.acme, "renamed", provider.Change{Version: 2, Name: "again"}); fairlead.CodeOf(err) != fairlead.CodeStale {
+	if _, err := r.Vault.Update(t.Context(), r.ann, r.acme, "renamed", provider.Change{Version: 2, Name: "again"}, nil); fairlead.CodeOf(err) != fairlead.CodeStale {
 		t.Errorf("a change of an old version: %v", err)
 	}
 	if err := r.Vault.Delete(t.Context(), r.ann, r.acme, "renamed"); err != nil {
@@ -70,7 +70,7 @@ func TestStaleConnector(t *testing.T) {
 	old := r.register(t, r.acme, "main")
 	_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{
 		Public: map[string]string{"hosts": "new.example.com"}, Secret: map[string]fairlead.Secret{"password": fairlead.SecretText("only for new.example.com")},
-	}})
+	}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
