@@ -151,6 +151,9 @@ func (w *world) things(t *testing.T) {
 	w.oldRegistry = "registry-old"
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.oldRegistry), Pattern: "old.example.com/*"})
 	fairleadtest.Must(t, w.Ann, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: acme, Name: string(w.spareConnector), ConnectorFields: fields()})
+	fairleadtest.Must(t, w.Ann, wire.RotateConnector, wire.RotateRequest{
+		ConnectorPath: wire.ConnectorPath{OrganizationPath: acme, Connector: w.connector}, Secrets: own.Secrets,
+	})
 	w.webhook, w.spareWebhook = "webhook-main", "webhook-spare"
 	for _, name := range []fairlead.Name{w.webhook, w.spareWebhook} {
 		fairleadtest.Must(t, w.Ann, wire.AddWebhook, wire.WebhookRequest{OrganizationPath: acme, Name: string(name), URL: "http://" + w.host + "/" + string(name)})
