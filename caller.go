@@ -171,6 +171,10 @@ func (a Action) Gerund() string {
 
 func gerund(verb string) string {
 	switch verb {
+	case "rollback":
+		return "rolling back"
+	case "state":
+		return "watching"
 	case "stop", "set", "begin", "transfer":
 		return verb + verb[len(verb)-1:] + "ing"
 	case "create", "update", "remove", "delete", "rotate", "revoke":

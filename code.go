@@ -43,6 +43,8 @@ const (
 	CodeInput        Code = "input"          // an input couldn't be fetched, or has another checksum
 	CodeInUse        Code = "in_use"         // something else uses it
 	CodeExists       Code = "exists"         // it is there already
+	CodeRecentlyUsed Code = "recently_used"  // nothing needs it now, and something did not long ago
+	CodeUnproved     Code = "proof_failed"   // a step of the proof failed, so nothing was saved
 	CodeStale        Code = "stale"          // it was changed since it was read
 	CodeWrongKey     Code = "wrong_key"      // the key-encryption key isn't the one that sealed the secrets
 	CodeNotSetUp     Code = "not_set_up"     // there is no administrator

@@ -33,10 +33,14 @@ const (
 	ConnectorRead     Action = "connector.read"
 	ConnectorRegister Action = "connector.register"
 	ConnectorUpdate   Action = "connector.update"
+	ConnectorRotate   Action = "connector.rotate"
+	ConnectorRollback Action = "connector.rollback"
 	ConnectorDelete   Action = "connector.delete"
 	ConnectorVerify   Action = "connector.verify"
 	ConnectorDiscover Action = "connector.discover"
 	ConnectorOpen     Action = "connector.open"
+	// ConnectorState is that a connector does otherwise than before.
+	ConnectorState Action = "connector.state"
 
 	RegistryRead   Action = "registry.read"
 	RegistryAdd    Action = "registry.add"
@@ -50,6 +54,11 @@ const (
 
 	RepositoryDeploy  Action = "repository.deploy"
 	RepositoryDestroy Action = "repository.destroy"
+
+	WebhookRead   Action = "webhook.read"
+	WebhookAdd    Action = "webhook.add"
+	WebhookTest   Action = "webhook.test"
+	WebhookRemove Action = "webhook.remove"
 
 	LeasePull Action = "lease.pull"
 	LeasePush Action = "lease.push"
@@ -83,7 +92,7 @@ type rights struct {
 	owner         bool // the user to whom the personal project belongs
 	user          bool // every user, about their own things or what belongs to nobody yet
 	worker        bool // the worker that holds the run
-	system        bool // the house itself: first start, expiry, key rotation on its own machine
+	system        bool // the house itself: first start, expiry, trials on a schedule, key rotation on its own machine
 }
 
 // table is the one place where it is written who may do what. An action that isn't in
@@ -95,12 +104,13 @@ func table(a Action) rights {
 	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, StackRead, WorkerRead:
 		return rights{admin: true, member: true}
 	case OrganizationUpdate, MemberAdd, MemberUpdate, MemberRemove,
-		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
+		ConnectorRegister, ConnectorUpdate, ConnectorRotate, ConnectorRollback, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
 		StackRegister, StackUpdate, StackDelete,
 		RepositoryDeploy, RepositoryDestroy,
+		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
 		WorkerAdd, WorkerRemove:
-		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
+		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove || a == ConnectorVerify}
 	case LeasePush: // not owner: a personal project has no registries
 		return rights{admin: true, member: true}
 	case EventRead:
@@ -111,7 +121,7 @@ func table(a Action) rights {
 		return rights{admin: true, owner: true}
 	case RunPerform:
 		return rights{worker: true, system: true}
-	case ConnectorOpen, SetUp, SessionBegin, KeyRotate:
+	case ConnectorOpen, ConnectorState, SetUp, SessionBegin, KeyRotate:
 		return rights{system: true}
 	default:
 		return rights{}
@@ -124,11 +134,12 @@ func Actions() []Action {
 		OrganizationCreate, OrganizationRead, OrganizationUpdate,
 		MemberRead, MemberAdd, MemberUpdate, MemberRemove,
 		ProjectCreate, ProjectRead, ProjectUpdate, ProjectTransfer, ProjectDelete,
-		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
-		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
+		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorRotate, ConnectorRollback, ConnectorDelete,
+		ConnectorVerify, ConnectorDiscover, ConnectorOpen, ConnectorState,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
 		StackRead, StackRegister, StackUpdate, StackDelete,
 		RepositoryDeploy, RepositoryDestroy,
+		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
 		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,

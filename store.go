@@ -22,8 +22,11 @@ type Store interface {
 	Tokens
 	Projects
 	Connectors
+	Rotations
+	Watched
 	Registries
 	Stacks
+	Webhooks
 	Runs
 	Workers
 	Events
@@ -93,6 +96,37 @@ type Connectors interface {
 	SealedFields(ctx context.Context, org OrganizationID, id ConnectorID) ([]SealedField, error)
 }
 
+// Rotations reads what connectors were before their secrets were rotated. Whatever has
+// had its time at now isn't there any more.
+type Rotations interface {
+	// Previous gives what the connector was.
+	Previous(ctx context.Context, org OrganizationID, id ConnectorID, now time.Time) (Previous, error)
+	// PreviousFields gives the secret fields that it had, by field; nil if there are none.
+	PreviousFields(ctx context.Context, org OrganizationID, id ConnectorID, now time.Time) ([]SealedField, error)
+}
+
+// Watched reads how connectors do, and for whom they were used.
+type Watched interface {
+	Health(ctx context.Context, org OrganizationID, id ConnectorID) (Health, error)
+	// HealthsOf lists those of an organization's connectors, by the connector's identifier.
+	HealthsOf(ctx context.Context, org OrganizationID) ([]Health, error)
+	// UsesOf lists for whom a connector was used since a time, the latest first, at most
+	// limit. What was removed since, or given away, isn't in it.
+	UsesOf(ctx context.Context, org OrganizationID, id ConnectorID, since time.Time, limit int) ([]ConnectorUse, error)
+}
+
+// Webhooks reads webhooks and what is on its way to them.
+type Webhooks interface {
+	Webhook(ctx context.Context, org OrganizationID, id WebhookID) (Webhook, error)
+	WebhookByName(ctx context.Context, org OrganizationID, name Name) (Webhook, error)
+	// WebhooksOf lists an organization's, by name.
+	WebhooksOf(ctx context.Context, org OrganizationID) ([]Webhook, error)
+	// WebhookKey gives the sealed key with which a webhook's messages are signed.
+	WebhookKey(ctx context.Context, org OrganizationID, id WebhookID) ([]byte, error)
+	// DeliveriesOf lists a webhook's, the latest event first, at most limit.
+	DeliveriesOf(ctx context.Context, org OrganizationID, id WebhookID, limit int) ([]Delivery, error)
+}
+
 // Registries reads registry entries.
 type Registries interface {
 	RegistryByName(ctx context.Context, org OrganizationID, name Name) (Registry, error)
@@ -136,6 +170,7 @@ type Workers interface {
 
 // Events reads events.
 type Events interface {
+	Event(ctx context.Context, org OrganizationID, id EventID) (Event, error)
 	EventsWhere(ctx context.Context, q EventQuery) ([]Event, error)
 }
 
@@ -173,6 +208,25 @@ type Pulse interface {
 	TouchToken(ctx context.Context, id TokenID, at time.Time) error
 	// SweepTokens removes tokens and links whose time was over before now.
 	SweepTokens(ctx context.Context, now time.Time) error
+	// TouchConnector notes that a login from a connector was handed out.
+	TouchConnector(ctx context.Context, org OrganizationID, id ConnectorID, at time.Time) error
+	// ClaimTrial gives the connector whose trial has been due the longest at due, and
+	// puts its next one off until the given time, so that nobody else tries it now: [NotFound] if
+	// none is due.
+	ClaimTrial(ctx context.Context, due, until time.Time) (Connector, error)
+	// NoteTrial stores what a trial found, and when the next one is due. The state that
+	// was told stays: [Writer] has that.
+	NoteTrial(ctx context.Context, org OrganizationID, h Health, next time.Time) error
+	// SweepConnectors removes what connectors were before now, and uses before since.
+	SweepConnectors(ctx context.Context, now, since time.Time) error
+	// ClaimDelivery gives the delivery whose next try has been due the longest at now,
+	// counts the try, and puts the next one off until the given time: [NotFound] if none
+	// is due.
+	ClaimDelivery(ctx context.Context, now, until time.Time) (Delivery, error)
+	// NoteDelivery stores what came of a try.
+	NoteDelivery(ctx context.Context, d Delivery) error
+	// SweepDeliveries removes those that ended before a time.
+	SweepDeliveries(ctx context.Context, before time.Time) error
 	// TouchWorker notes that a worker was heard of, and what it said of itself.
 	TouchWorker(ctx context.Context, w Worker) error
 	// Renew lengthens a worker's hold on a run and notes its progress. It answers the
@@ -191,6 +245,7 @@ type Pulse interface {
 // through it and not through the store.
 type Writer interface {
 	Connectors
+	Rotations
 	Users
 
 	// AddOrganization refuses a name that an organization or a user has.
@@ -220,6 +275,8 @@ type Writer interface {
 	RemoveProject(ctx context.Context, id ProjectID) error
 
 	ConnectorWriter
+	WatchWriter
+	WebhookWriter
 	RegistryWriter
 	StackWriter
 	RunWriter
@@ -245,8 +302,43 @@ type ConnectorWriter interface {
 	// ResealFields replaces ciphertexts without a new version: what they open to
 	// stays the same.
 	ResealFields(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// RotateConnector is UpdateConnector, and keeps what the connector was, with its
+	// secret fields, as the previous one until a time; the one before that goes. A time
+	// that isn't after c.Updated keeps nothing.
+	RotateConnector(ctx context.Context, c Connector, secrets []SealedField, until time.Time) error
+	// ResealPrevious is ResealFields of the previous ones.
+	ResealPrevious(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
 	// RemoveConnector refuses ([Conflict], CodeInUse) while a registry uses it.
 	RemoveConnector(ctx context.Context, org OrganizationID, id ConnectorID) error
+}
+
+// WatchWriter changes what is known of connectors.
+type WatchWriter interface {
+	// HoldEntry keeps others from changing a registry entry and its connector until the
+	// write ends, and gives their versions.
+	HoldEntry(ctx context.Context, org OrganizationID, id RegistryID) (registry, connector int64, err error)
+	// NoteUse notes for whom a connector was used; of the same, the last time counts.
+	NoteUse(ctx context.Context, u ConnectorUse) error
+	// LockHealth reads a connector's health and keeps others from telling another state
+	// until the write ends.
+	LockHealth(ctx context.Context, org OrganizationID, id ConnectorID) (Health, error)
+	// TellHealth stores the state that is told of a connector.
+	TellHealth(ctx context.Context, org OrganizationID, id ConnectorID, state HealthState) error
+}
+
+// WebhookWriter changes webhooks. What they are told of is on its way to them as soon as
+// the write with the event has ended: [Store.Write] sees to it.
+type WebhookWriter interface {
+	// AddWebhook refuses a name that the organization has already.
+	AddWebhook(ctx context.Context, h Webhook, key []byte) error
+	RemoveWebhook(ctx context.Context, org OrganizationID, id WebhookID) error
+	// WebhooksOf and WebhookKey are those of [Webhooks].
+	WebhooksOf(ctx context.Context, org OrganizationID) ([]Webhook, error)
+	WebhookKey(ctx context.Context, org OrganizationID, id WebhookID) ([]byte, error)
+	// ResealWebhook replaces the sealed key; what it opens to stays the same.
+	ResealWebhook(ctx context.Context, org OrganizationID, id WebhookID, key []byte) error
+	// AddDelivery sends one event to one webhook, whether or not it asked for such.
+	AddDelivery(ctx context.Context, d Delivery) error
 }
 
 // RegistryWriter changes registry entries.

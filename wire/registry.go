@@ -26,6 +26,7 @@ type ConnectorRequest struct {
 	OrganizationPath
 	Name string `json:"name"`
 	ConnectorFields
+	ConnectorTrial
 }
 
 // ConnectorPath names a connector.
@@ -43,13 +44,14 @@ type ConnectorUpdate struct {
 	Secrets map[string]Clear  `json:"secrets,omitempty" doc:"Secret fields to replace; the others are kept."`
 	// Expires replaces the date; the zero time removes it.
 	Expires *time.Time `json:"expires,omitempty"`
+	ConnectorTrial
 	// Version refuses the change if the connector has another one; 0 takes any.
 	Version int64 `json:"version,omitempty" doc:"Refuse the change if the connector has another version; 0 takes any."`
 }
 
 // Connectors is a list of connectors.
 type Connectors struct {
-	Connectors []fairlead.Connector `json:"connectors"`
+	Connectors []ConnectorInfo `json:"connectors"`
 }
 
 // RegistryRequest adds a registry entry.
@@ -130,7 +132,7 @@ var (
 		ID: "update-connector", Method: "PATCH", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorUpdate,
 		Summary: "Change a connector; secrets that are not given are kept",
 	}
-	DeleteConnector = Operation[ConnectorPath, None]{
+	DeleteConnector = Operation[ConnectorRemoval, None]{
 		ID: "delete-connector", Method: "DELETE", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorDelete,
 		Summary: "Delete a connector that nothing uses",
 	}

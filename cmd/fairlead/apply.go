@@ -19,6 +19,7 @@ import (
 type applyFlags struct {
 	file               string
 	dryRun, prune, yes bool
+	noVerify           bool
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -44,6 +45,7 @@ holds each. ` + "`fairlead export`" + ` writes a file to begin with.`,
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would change, and change nothing")
 	fl.BoolVar(&f.prune, "prune", false, "remove what the file doesn't name, of the kinds that it has")
 	fl.BoolVar(&f.yes, "yes", false, "don't ask before something is removed")
+	fl.BoolVar(&f.noVerify, "no-verify", false, "save connectors untried")
 	return c
 }
 
@@ -107,7 +109,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	if err != nil {
 		return err
 	}
-	x := &applying{app: a, c: c, at: at, now: now, secrets: map[fairlead.Name]map[string]wire.Clear{}, moves: map[fairlead.Name]bool{}}
+	x := &applying{app: a, c: c, at: at, now: now, trial: wire.ConnectorTrial{NoVerify: f.noVerify}, secrets: map[fairlead.Name]map[string]wire.Clear{}, moves: map[fairlead.Name]bool{}}
 	known, err := x.readSecrets(ctx, m, filepath.Dir(f.file))
 	if err != nil {
 		return err
@@ -173,7 +175,10 @@ func present(ctx context.Context, c *client.Client, at wire.OrganizationPath) (n
 			now.Projects = append(now.Projects, p)
 		}
 	}
-	now.Connectors, now.Registries, now.Stacks, now.Providers = connectors.Connectors, registries.Registries, stacks.Stacks, providers.Providers
+	for _, k := range connectors.Connectors {
+		now.Connectors = append(now.Connectors, k.Connector)
+	}
+	now.Registries, now.Stacks, now.Providers = registries.Registries, stacks.Stacks, providers.Providers
 	return now, err
 }
 

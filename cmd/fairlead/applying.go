@@ -20,6 +20,8 @@ type applying struct {
 	c   *client.Client
 	at  wire.OrganizationPath
 	now manifest.State
+	// trial says whether connectors are proved before they are saved.
+	trial wire.ConnectorTrial
 	// secrets are those of connectors that were read, by field.
 	secrets map[fairlead.Name]map[string]wire.Clear
 	// moves are the stacks that the plan changes.
@@ -155,7 +157,9 @@ func (x *applying) remove(ctx context.Context, ch manifest.Change) error {
 	case manifest.RegistryKind:
 		_, err = client.Do(ctx, x.c, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: x.at, Registry: ch.Name}})
 	case manifest.ConnectorKind:
-		_, err = client.Do(ctx, x.c, wire.DeleteConnector, wire.ConnectorPath{OrganizationPath: x.at, Connector: ch.Name})
+		_, err = client.Do(ctx, x.c, wire.DeleteConnector, wire.ConnectorRemoval{
+			ConnectorPath: wire.ConnectorPath{OrganizationPath: x.at, Connector: ch.Name}, Force: true, // whoever prunes was asked
+		})
 	case manifest.OrganizationKind:
 	}
 	return err
@@ -171,7 +175,7 @@ func (x *applying) connector(ctx context.Context, c *manifest.Connector, was any
 	old, there := was.(fairlead.Connector)
 	if !there {
 		_, err := client.Do(ctx, x.c, wire.RegisterConnector, wire.ConnectorRequest{
-			OrganizationPath: x.at, Name: string(c.Name),
+			OrganizationPath: x.at, Name: string(c.Name), ConnectorTrial: x.trial,
 			ConnectorFields: wire.ConnectorFields{Family: c.Family, Method: c.Method, Public: c.Fields, Secrets: x.secrets[c.Name], Expires: until},
 		})
 		return err
@@ -184,7 +188,7 @@ func (x *applying) connector(ctx context.Context, c *manifest.Connector, was any
 	}
 	maps.Copy(public, c.Fields)
 	_, err = client.Do(ctx, x.c, wire.UpdateConnector, wire.ConnectorUpdate{
-		ConnectorPath: wire.ConnectorPath{OrganizationPath: x.at, Connector: c.Name}, Method: c.Method, Public: public, Secrets: x.secrets[c.Name],
+		ConnectorPath: wire.ConnectorPath{OrganizationPath: x.at, Connector: c.Name}, ConnectorTrial: x.trial, Method: c.Method, Public: public, Secrets: x.secrets[c.Name],
 		Expires: &until, Version: old.Version,
 	})
 	return err

@@ -14,11 +14,12 @@ import (
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/identity"
-	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/watch"
+	"fairlead.dev/fairlead/internal/webhook"
 )
 
 // Leases gives logins: the broker.
@@ -41,7 +42,8 @@ type Options struct {
 	Vault    *vault.Vault
 	Leases   Leases
 	Runs     *runs.Runs
-	Prover   *proof.Prover
+	Watch    *watch.Watch
+	Webhooks *webhook.Webhooks
 	Survey   *survey.Survey
 	// Browser looks at the images of repositories.
 	Browser *survey.Browser
@@ -107,6 +109,7 @@ func (a *API) routes() {
 	a.organizationRoutes()
 	a.registryRoutes()
 	a.stackRoutes()
+	a.webhookRoutes()
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()

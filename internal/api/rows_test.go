@@ -145,6 +145,7 @@ func rows() []row {
 	var list []row
 	list = append(list, registryRows()...)
 	list = append(list, stackRows()...)
+	list = append(list, webhookRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
 		if r.route.ID != wire.LeasePush.ID { // nobody pushes for a personal project
 			list = append(list, personal(r))
@@ -255,6 +256,10 @@ func registryRows() []row {
 		op(wire.UpdateConnector, inAcme, func(n names) wire.ConnectorUpdate {
 			return wire.ConnectorUpdate{ConnectorPath: connector(n), Public: map[string]string{"username": robot}}
 		}),
+		op(wire.RotateConnector, inAcme, func(n names) wire.RotateRequest {
+			return wire.RotateRequest{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
+		}),
+		op(wire.RollbackConnector, inAcme, func(n names) wire.RollbackRequest { return wire.RollbackRequest{ConnectorPath: connector(n)} }),
 		op(wire.GuideConnector, inAcme, connector),
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
@@ -280,8 +285,8 @@ func registryRows() []row {
 		op(wire.ListImages, inAcme, func(n names) wire.ImagesRequest {
 			return wire.ImagesRequest{OrganizationPath: org(n), Repository: n.host + "/team/none", Connector: n.connector}
 		}).in("none", inAcme).or(http.StatusNotFound),
-		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
-			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
+		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorRemoval {
+			return wire.ConnectorRemoval{ConnectorPath: wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}}
 		}),
 		op(wire.ListRegistries, inAcme, org),
 		op(wire.ShowRegistry, inAcme, registry),
@@ -307,5 +312,20 @@ func registryRows() []row {
 		op(wire.RemoveRegistry, inAcme, func(n names) wire.RegistryRemoval {
 			return wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.oldRegistry}, WithConnector: true}
 		}).plus(need{fairlead.ConnectorDelete, inAcme}),
+	}
+}
+
+func webhookRows() []row {
+	hook := func(n names) wire.WebhookPath { return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.webhook} }
+	return []row{
+		op(wire.ListWebhooks, inAcme, org),
+		op(wire.AddWebhook, inAcme, func(n names) wire.WebhookRequest {
+			return wire.WebhookRequest{OrganizationPath: org(n), Name: "new-webhook", URL: "https://hooks.example.com/new"}
+		}),
+		op(wire.DescribeWebhook, inAcme, hook),
+		op(wire.TestWebhook, inAcme, hook),
+		op(wire.RemoveWebhook, inAcme, func(n names) wire.WebhookPath {
+			return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.spareWebhook}
+		}),
 	}
 }

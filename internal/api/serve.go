@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -190,6 +192,9 @@ func (x *exchange) fail(err error) {
 	body := wire.ErrorReply{Error: e, Request: x.who.Request}
 	if p, ok := asProblems(err); ok {
 		body.Problems = p
+	}
+	if u, ok := errors.AsType[*watch.UnprovedError](err); ok {
+		body.Proof = &u.Proof
 	}
 	_ = x.reply(wire.Status(e.Kind), body)
 }

@@ -21,7 +21,7 @@ import (
 type names struct {
 	org, project, scrap, personal, personalScrap, user, invited, removable, newcomer fairlead.Name
 	connector, spareConnector, registry, spareRegistry, oldRegistry                  fairlead.Name
-	worker, stack, spareStack                                                        fairlead.Name
+	worker, webhook, spareWebhook, stack, spareStack                                 fairlead.Name
 	host                                                                             string
 	archive                                                                          fairlead.Digest
 	output                                                                           string
@@ -37,7 +37,7 @@ func ghosts() names {
 		org: "ghost", project: "ghost-project", scrap: "ghost-scrap", personal: "ghost-personal", personalScrap: "ghost-personal-scrap", user: "ghost-user",
 		invited: "ghost-invited", removable: "ghost-removable", newcomer: "ghost-newcomer",
 		connector: "ghost-connector", spareConnector: "ghost-spare-connector", registry: "ghost-registry", spareRegistry: "ghost-spare-registry", oldRegistry: "ghost-old-registry",
-		worker: "ghost-worker", stack: "ghost-stack", spareStack: "ghost-spare-stack", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
+		worker: "ghost-worker", webhook: "ghost-webhook", spareWebhook: "ghost-spare-webhook", stack: "ghost-stack", spareStack: "ghost-spare-stack", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
 		run: "01999999-9999-7999-8999-999999999999", fence: 1, held: 901, queued: 902, done: 903,
 		token: "01999999-9999-7999-8999-999999999998",
 	}
@@ -156,6 +156,13 @@ func (w *world) things(t *testing.T) {
 		fairleadtest.Must(t, w.Ann, wire.RegisterStack, wire.StackRequest{
 			OrganizationPath: acme, Name: string(name), StackFields: wire.StackFields{Registry: string(w.registry)},
 		})
+	}
+	fairleadtest.Must(t, w.Ann, wire.RotateConnector, wire.RotateRequest{
+		ConnectorPath: wire.ConnectorPath{OrganizationPath: acme, Connector: w.connector}, Secrets: own.Secrets,
+	})
+	w.webhook, w.spareWebhook = "webhook-main", "webhook-spare"
+	for _, name := range []fairlead.Name{w.webhook, w.spareWebhook} {
+		fairleadtest.Must(t, w.Ann, wire.AddWebhook, wire.WebhookRequest{OrganizationPath: acme, Name: string(name), URL: "http://" + w.host + "/" + string(name)})
 	}
 	w.project, w.scrap, w.personal = "project-main", "project-scrap", "project-personal"
 	for _, name := range []fairlead.Name{w.project, w.scrap} {

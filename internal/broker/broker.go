@@ -5,6 +5,7 @@ package broker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"fairlead.dev/fairlead"
@@ -33,6 +34,7 @@ type Broker struct {
 
 	entries *entries
 	leases  *cache
+	used    sync.Map // connector -> when its use was noted last
 }
 
 // New makes a broker.
@@ -126,18 +128,74 @@ func (b *Broker) opened(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 	if err != nil {
 		return fairlead.Lease{}, err
 	}
-	if err := b.record(ctx, a, s, slot); err != nil {
+	if err := b.record(ctx, a, s, e, slot); err != nil {
 		return fairlead.Lease{}, err
 	}
-	return slot.lease, nil
+	return slot.lease, b.touch(ctx, e.connector)
+}
+
+// touchEvery is how often a connector's use is noted at most.
+const touchEvery = time.Minute
+
+// touch notes that a login from a connector was handed out.
+func (b *Broker) touch(ctx context.Context, c fairlead.Connector) error {
+	now := b.now()
+	if last, ok := b.used.Load(c.ID); ok {
+		if at, ok := last.(time.Time); ok && now.Sub(at) < touchEvery {
+			return nil
+		}
+	}
+	b.used.Store(c.ID, now)
+	err := b.store.TouchConnector(ctx, c.Organization, c.ID, now)
+	if fairlead.KindOf(err) == fairlead.NotFound {
+		return nil // it was deleted just now
+	}
+	return err
+}
+
+// Settle waits until no lease is being made any more from a connector as it was before a
+// version. A change of the connector calls it when it is stored: what begins after that
+// opens it as it is now, so that once Settle has returned, nothing of this process logs in
+// with what was replaced.
+func (b *Broker) Settle(ctx context.Context, id fairlead.ConnectorID, version int64) {
+	for _, done := range b.leases.making(id, version) {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// current asks, within the write that hands out a lease, that its entry and connector are
+// what it was made from, and keeps them so until the write ends: what is changed before
+// is not handed out after. [fairlead.Conflict] (CodeStale) if they were changed.
+func current(ctx context.Context, w fairlead.Writer, e *entry) error {
+	registry, connector, err := w.HoldEntry(ctx, e.Organization, e.ID)
+	if err != nil && fairlead.KindOf(err) != fairlead.NotFound {
+		return err
+	}
+	if err == nil && registry == e.Version && connector == e.connector.Version {
+		return nil
+	}
+	return &fairlead.Error{
+		Kind: fairlead.Conflict, Code: fairlead.CodeStale, What: "leasing a login", Why: "registry entry " + string(e.Name) + " or its connector was changed meanwhile", Remedy: "ask again",
+	}
 }
 
 // record writes the event of an asker's being handed a lease, the first time that it
 // is: to be given the same one again tells nothing new.
-func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope, slot *slot) error {
+func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e *entry, slot *slot) error {
 	return slot.once(asking(a), func() error {
-		return b.store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
+		return b.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+			if err := current(ctx, w, e); err != nil {
+				return fairlead.Event{}, err
+			}
 			l := slot.lease
+			use := fairlead.ConnectorUse{Organization: e.Organization, Connector: l.Connector, Project: a.Project.ID, Run: a.Run, At: b.now()}
+			if err := w.NoteUse(ctx, use); err != nil {
+				return fairlead.Event{}, err
+			}
 			ev := a.Who.Event(s.Verb.Leased(), a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
 				With("for", s.Resource.Host+"/"+s.Resource.Repository).With("verb", string(s.Verb)).
 				With("kind", string(l.Kind)).With("connector", string(l.ConnectorName)).With("lease", l.ID)

@@ -130,6 +130,9 @@ func (r *room) add(t *testing.T, name, path string, with ...func(*wire.RegistryR
 	fairleadtest.Must(t, r.Ann, wire.AddRegistry, req)
 }
 
+// untried saves what the registry wouldn't take.
+func untried() wire.ConnectorTrial { return wire.ConnectorTrial{NoVerify: true} }
+
 // disclosed lets an entry's secret out.
 func disclosed(req *wire.RegistryRequest) { req.Disclosure = fairlead.StoredSecret }
 

@@ -238,5 +238,6 @@ func (d *doc) printed(text string) []string {
 		return nil
 	}
 	text = regexp.MustCompile(`(fl[a-z]_)[A-Za-z0-9_-]{43}`).ReplaceAllString(text, "${1}"+strings.Repeat("A", 43))
+	text = regexp.MustCompile(`(whsec_)[A-Za-z0-9+/]{43}=`).ReplaceAllString(text, "${1}"+strings.Repeat("A", 43)+"=")
 	return strings.Split(strings.NewReplacer(d.registry, "registry.acme.example", d.house.url, "http://127.0.0.1:8480").Replace(text), "\n")
 }

@@ -46,6 +46,8 @@ func Plan() map[string]int {
 		"internal/proof":   5,
 		"internal/survey":  5,
 		"internal/deploy":  5,
+		"internal/watch":   5,
+		"internal/webhook": 5,
 		"internal/runs":    5,
 		"internal/worker":  5,
 

@@ -33,7 +33,9 @@ import (
 	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/together"
 	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/internal/web"
+	"fairlead.dev/fairlead/internal/webhook"
 )
 
 // Server is a control plane. It is an http.Handler: the doors.
@@ -43,6 +45,8 @@ type Server struct {
 	Control  *control.Control
 	Vault    *vault.Vault
 	Runs     *runs.Runs
+	Watch    *watch.Watch
+	Webhooks *webhook.Webhooks
 	// Issuer signs subject tokens; nil if the server's public address isn't https.
 	Issuer *issuer.Issuer
 
@@ -64,6 +68,9 @@ func Providers(t provider.Tools) provider.Set {
 func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Hold == 0 {
 		o.Hold = DefaultHold
+	}
+	if o.ExpiryNotice == 0 {
+		o.ExpiryNotice = DefaultExpiryNotice
 	}
 	s := &Server{opts: o}
 	defer func() {
@@ -161,10 +168,16 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
+	prover := proof.New(s.Store, providers, s.Vault, registries, o.Now)
+	s.Watch = watch.New(s.Store, s.Vault, prover, leases, watch.Options{Now: o.Now, Log: o.Log, Every: o.VerifyEvery, Notice: o.ExpiryNotice})
+	s.Webhooks = webhook.New(s.Store, s.Vault, webhook.Options{
+		Now: o.Now, Log: o.Log, HTTP: tools.HTTP, PlainHTTP: registries.Allowed, UserAgent: UserAgent(o.Version),
+	})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault), Browser: survey.NewBrowser(s.Store, providers, s.Vault, registries), Repositories: deploy.New(s.Store, providers, s.Vault),
-		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
+		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, s.Vault), Browser: survey.NewBrowser(s.Store, providers, s.Vault, registries),
+		Repositories: deploy.New(s.Store, providers, s.Vault),
+		Log:          o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {
 		options.Issuer = s.Issuer

@@ -36,7 +36,7 @@ func TestPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sorted := []string{"Connector", "ConnectorByName", "ConnectorsOf", "MembersOf", "ProjectsOf", "ProjectsUsing", "RegistriesUsing", "StacksUsing"}
+	sorted := []string{"Connector", "ConnectorByName", "ConnectorsOf", "MembersOf", "Previous", "ProjectsOf", "ProjectsUsing", "RegistriesUsing", "StacksUsing"}
 	for _, name := range queries.Names() {
 		for _, step := range plan(t, db, queries[name], queries.Parameters(name)) {
 			scan, sort := step[:min(len(step), 5)] == "SCAN ", regexp.MustCompile("^USE TEMP B-TREE").MatchString(step)

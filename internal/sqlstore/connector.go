@@ -74,6 +74,9 @@ func (w *writer) AddConnector(ctx context.Context, c fairlead.Connector, secrets
 	if err != nil {
 		return err
 	}
+	if err := w.run(ctx, doing, "AddHealth", c.Organization, c.ID, c.Created); err != nil {
+		return err
+	}
 	return w.addSealed(ctx, doing, c, secrets)
 }
 
@@ -105,6 +108,9 @@ func (w *writer) UpdateConnector(ctx context.Context, c fairlead.Connector, secr
 		return w.refuse(stale(doing))
 	}
 	if err := w.run(ctx, doing, "RemoveSealedFields", c.Organization, c.ID); err != nil {
+		return err
+	}
+	if err := w.run(ctx, doing, "DueHealth", c.Organization, c.ID, c.Updated); err != nil {
 		return err
 	}
 	return w.addSealed(ctx, doing, c, secrets)
