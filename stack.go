@@ -7,7 +7,7 @@ import (
 
 // DefaultQueue is the queue of runs whose project has no stack, or one that names none,
 // and of workers that name none.
-const DefaultQueue Name = "default"
+const DefaultQueue = "default"
 
 // Stack is a named set: the registry that a project pushes to, the engine and queue that
 // its runs use.

@@ -90,43 +90,18 @@ type applyOutcome struct {
 }
 
 func (a *app) apply(ctx context.Context, f applyFlags) error {
-	b, err := a.readManifest(f.file)
+	x, changes, err := a.plan(ctx, f)
 	if err != nil {
 		return err
 	}
-	m, problems := manifest.Parse(f.file, b)
-	if err := a.problems(f.file, problems); err != nil {
-		return err
-	}
-	if m.Organization != nil && m.Organization.Name != "" && a.organization == "" && a.env("FAIRLEAD_ORGANIZATION") == "" {
-		a.organization = string(m.Organization.Name)
-	}
-	c, at, err := a.inOrg(ctx)
-	if err != nil {
-		return err
-	}
-	now, err := present(ctx, c, at)
-	if err != nil {
-		return err
-	}
-	x := &applying{app: a, c: c, at: at, now: now, trial: wire.ConnectorTrial{NoVerify: f.noVerify}, secrets: map[fairlead.Name]map[string]wire.Clear{}, moves: map[fairlead.Name]bool{}}
-	known, err := x.readSecrets(ctx, m, filepath.Dir(f.file))
-	if err != nil {
-		return err
-	}
-	changes, problems := manifest.Plan(f.file, m, now, known, f.prune)
-	if err := a.problems(f.file, problems); err != nil {
-		return err
-	}
-	out := applied{Organization: at.Organization, DryRun: f.dryRun, Changes: []applyOutcome{}}
+	out := applied{Organization: x.at.Organization, DryRun: f.dryRun, Changes: []applyOutcome{}}
 	for _, ch := range changes {
 		out.Changes = append(out.Changes, applyOutcome{Change: ch, State: "planned"})
-		x.moves[ch.Name] = x.moves[ch.Name] || ch.Kind == manifest.StackKind && ch.Action == manifest.Alter
 	}
 	if len(changes) == 0 || f.dryRun {
 		return a.show(out, func(w io.Writer) {
 			if len(changes) == 0 {
-				_, _ = fmt.Fprintf(w, "Nothing to change: %s is as %s says.\n", at.Organization, f.file)
+				_, _ = fmt.Fprintf(w, "Nothing to change: %s is as %s says.\n", x.at.Organization, f.file)
 				return
 			}
 			a.showPlan(w, changes)
@@ -137,7 +112,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		a.showPlan(a.out, changes)
 	}
 	if n := removals(changes); n > 0 {
-		if err := a.confirm(fmt.Sprintf("Remove %s from %s", counted(n, "thing"), at.Organization), f.yes); err != nil {
+		if err := a.confirm(fmt.Sprintf("Remove %s from %s", counted(n, "thing"), x.at.Organization), f.yes); err != nil {
 			return err
 		}
 	}
@@ -146,6 +121,42 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		return err
 	}
 	return failure
+}
+
+// plan reads the file and finds what has to change.
+func (a *app) plan(ctx context.Context, f applyFlags) (*applying, []manifest.Change, error) {
+	b, err := a.readManifest(f.file)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, problems := manifest.Parse(f.file, b)
+	if err := a.problems(f.file, problems); err != nil {
+		return nil, nil, err
+	}
+	if m.Organization != nil && m.Organization.Name != "" && a.organization == "" && a.env("FAIRLEAD_ORGANIZATION") == "" {
+		a.organization = string(m.Organization.Name)
+	}
+	c, at, err := a.inOrg(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := present(ctx, c, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &applying{app: a, c: c, at: at, now: now, trial: wire.ConnectorTrial{NoVerify: f.noVerify}, secrets: map[fairlead.Name]map[string]wire.Clear{}, moves: map[fairlead.Name]bool{}}
+	known, err := x.readSecrets(ctx, m, filepath.Dir(f.file))
+	if err != nil {
+		return nil, nil, err
+	}
+	changes, problems := manifest.Plan(f.file, m, now, known, f.prune)
+	if err := a.problems(f.file, problems); err != nil {
+		return nil, nil, err
+	}
+	for _, ch := range changes {
+		x.moves[ch.Name] = x.moves[ch.Name] || ch.Kind == manifest.StackKind && ch.Action == manifest.Alter
+	}
+	return x, changes, nil
 }
 
 // present is what an organization is now.

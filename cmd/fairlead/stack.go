@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -77,33 +78,57 @@ func (a *app) stackList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var active fairlead.StackID
-			if name := project; name != "" || a.env("FAIRLEAD_PROJECT") != "" {
-				path, err := a.project(cmd.Context(), c, name)
-				if err != nil {
-					return err
-				}
-				p, err := client.Do(cmd.Context(), c, wire.ShowProject, path)
-				if err != nil {
-					return err
-				}
-				active = p.Stack
+			active, err := a.activeStack(cmd.Context(), c, project)
+			if err != nil {
+				return err
 			}
-			return a.show(list, func(w io.Writer) {
+			out := listedStacks{Stacks: []listedStack{}}
+			for _, s := range list.Stacks {
+				out.Stacks = append(out.Stacks, listedStack{Stack: s, Active: s.ID == active})
+			}
+			return a.show(out, func(w io.Writer) {
 				var lines [][]string
-				for _, s := range list.Stacks {
+				for _, s := range out.Stacks {
 					mark := ""
-					if s.ID == active {
+					if s.Active {
 						mark = "*"
 					}
-					lines = append(lines, []string{string(s.Name), mark, string(s.RegistryName), s.Repository, s.Engine, stackQueue(s), a.ago(s.Updated)})
+					lines = append(lines, []string{string(s.Name), mark, string(s.RegistryName), s.Repository, s.Engine, stackQueue(s.Stack), a.ago(s.Updated)})
 				}
 				rows(w, "There are no stacks. Register one: fairlead stack register --help", []string{"NAME", "ACTIVE", "REGISTRY", "REPOSITORY", "ENGINE", "QUEUE", "CHANGED"}, lines)
 			})
 		},
 	}
-	c.Flags().StringVarP(&project, "project", "p", "", "project whose active stack is marked, [OWNER/]NAME (FAIRLEAD_PROJECT)")
+	c.Flags().StringVarP(&project, "project", "p", "", "project whose active stack is marked, [OWNER/]NAME (default: the only one that you may see; FAIRLEAD_PROJECT)")
 	return c
+}
+
+// listedStacks is what `fairlead stack list` tells.
+type listedStacks struct {
+	Stacks []listedStack `json:"stacks"`
+}
+
+// listedStack is a stack, and whether it is the project's.
+type listedStack struct {
+	fairlead.Stack
+	Active bool `json:"active"`
+}
+
+// activeStack is that of the project that was named, or of the only one that there is.
+func (a *app) activeStack(ctx context.Context, c *client.Client, name string) (fairlead.StackID, error) {
+	if name == "" && a.env("FAIRLEAD_PROJECT") == "" {
+		all, err := client.Do(ctx, c, wire.ListProjects, wire.None{})
+		if err != nil || len(all.Projects) != 1 {
+			return "", err
+		}
+		return all.Projects[0].Stack, nil
+	}
+	at, err := a.project(ctx, c, name)
+	if err != nil {
+		return "", err
+	}
+	p, err := client.Do(ctx, c, wire.ShowProject, at)
+	return p.Stack, err
 }
 
 func (a *app) stackDescribe() *cobra.Command {

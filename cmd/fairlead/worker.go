@@ -222,13 +222,16 @@ func ofQueues(queues []string) string {
 	return ", from " + strings.Join(queues, ", ")
 }
 
-// queueText is the queues of a worker that has been heard of.
-func queueText(queues []fairlead.Name) string {
-	if len(queues) == 0 {
-		return string(fairlead.DefaultQueue)
+// queueText is the queues of a worker, empty if it was never heard of.
+func queueText(k fairlead.Worker) string {
+	switch {
+	case k.LastSeen.IsZero():
+		return ""
+	case len(k.Queues) == 0:
+		return fairlead.DefaultQueue
 	}
 	var list []string
-	for _, q := range queues {
+	for _, q := range k.Queues {
 		list = append(list, string(q))
 	}
 	return strings.Join(list, ", ")
@@ -269,7 +272,7 @@ func (a *app) workerList() *cobra.Command {
 			return a.show(list, func(w io.Writer) {
 				var lines [][]string
 				for _, k := range list.Workers {
-					lines = append(lines, []string{string(k.Name), k.Engine, queueText(k.Queues), k.Platform, k.Version, a.ago(k.LastSeen)})
+					lines = append(lines, []string{string(k.Name), k.Engine, queueText(k), k.Platform, k.Version, a.ago(k.LastSeen)})
 				}
 				rows(w, "There are no workers but the one inside the server. Add one: fairlead worker add NAME", []string{"NAME", "ENGINE", "QUEUES", "PLATFORM", "VERSION", "LAST SEEN"}, lines)
 			})

@@ -64,13 +64,16 @@ func (r *Runs) sayWaiting(ctx context.Context, run *fairlead.Run) error {
 		}
 	}
 	queue, engine, flag := run.Spec.QueueOrDefault(), "", ""
+	if queue != fairlead.DefaultQueue {
+		flag = " --queue " + string(queue)
+	}
 	if run.Spec.Engine != "" {
 		engine = " with engine " + run.Spec.Engine
-		flag = " --engine " + run.Spec.Engine
+		flag += " --engine " + run.Spec.Engine
 	}
 	run.Waiting = &fairlead.Error{
 		Kind: fairlead.Unavailable, What: "waiting for a worker", Why: fmt.Sprintf("no worker of queue %s%s was heard of in the last minute", queue, engine),
-		Remedy: fmt.Sprintf("start one: `fairlead worker --queue %s%s`", queue, flag),
+		Remedy: fmt.Sprintf("start one: `fairlead worker%s`, with a token of `fairlead worker add`", flag),
 	}
 	if run.Spec.Stack != "" {
 		run.Waiting.Remedy += fmt.Sprintf("; or give stack %s another queue or engine and start the run again", run.Spec.Stack)
