@@ -103,8 +103,10 @@ func (a *API) rotateConnector(ctx context.Context, who fairlead.Caller, in wire.
 		return wire.ConnectorSaved{}, err
 	}
 	rotated, err := a.Watch.Rotate(ctx, who, o, in.Connector, watch.Rotation{
-		Change: provider.Change{Method: in.Method, Given: given(in.Public, in.Secrets), Expires: in.Expires, Version: in.Version},
-		Keep:   kept(in.Keep), Trial: trial(in.ConnectorTrial),
+		Rotation: provider.Rotation{
+			Change: provider.Change{Method: in.Method, Given: given(in.Public, in.Secrets), Expires: in.Expires, Version: in.Version}, Keep: kept(in.Keep),
+		},
+		Trial: trial(in.ConnectorTrial),
 	})
 	return saved(rotated), err
 }

@@ -103,7 +103,9 @@ func TestSettle(t *testing.T) {
 	r := newRoom(t, registrytest.Bearer)
 	r.add(t, "main", "*")
 	r.trades.entered, r.trades.release = make(chan struct{}), make(chan struct{})
-	go func() { _, _ = r.Lease(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, r.scope("team/app")) }()
+	go func() {
+		_, _ = r.Lease(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, r.scope("team/app"))
+	}()
 	<-r.trades.entered
 	c := fairleadtest.Must(t, r.Ann, wire.DescribeConnector, rotation().ConnectorPath)
 	r.Settle(t.Context(), c.ID, c.Version) // what is made is not older

@@ -37,15 +37,15 @@ type Options struct {
 	// Proxy says through which proxy a request to a registry goes, if any.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Hold is how long a worker holds a run without renewing it.
-	Hold    time.Duration
+	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.
 	VerifyEvery time.Duration
 	// ExpiryNotice is how long before its date a connector counts as expiring; 0 is
 	// DefaultExpiryNotice.
 	ExpiryNotice time.Duration
-	Now     func() time.Time
-	Log     *slog.Logger
-	Version string
+	Now          func() time.Time
+	Log          *slog.Logger
+	Version      string
 	// TLS is for the listener; nil is plain http.
 	TLS *tls.Config
 	// Between gives what stands between the services and their store; nil is nothing. It

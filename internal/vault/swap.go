@@ -23,14 +23,14 @@ const MostKept = 30 * 24 * time.Hour
 // [Vault.Rollback] can put it back. Unless the change says otherwise the new secrets have no
 // end: the date was the old ones'. Errors are those of [Vault.Update] and of prove.
 func (v *Vault) Rotate(
-	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change, keep time.Duration, prove Prove,
+	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Rotation, prove Prove,
 ) (provider.Checked, error) {
 	none := func(err error) (provider.Checked, error) { return provider.Checked{}, err }
 	at := fairlead.Place{Organization: org}
 	if err := who.May(fairlead.ConnectorRotate, at); err != nil {
 		return none(err)
 	}
-	if err := keepable(name, keep); err != nil {
+	if err := keepable(name, ch.Keep); err != nil {
 		return none(err)
 	}
 	old, err := v.store.ConnectorByName(ctx, org, name)
@@ -40,7 +40,7 @@ func (v *Vault) Rotate(
 	if ch.Expires == nil {
 		ch.Expires = &time.Time{}
 	}
-	c, err := v.revise(old, ch, nil)
+	c, err := v.revise(old, ch.Change, nil)
 	if err == nil {
 		err = allAnew(old, c.Connector)
 	}
@@ -52,7 +52,7 @@ func (v *Vault) Rotate(
 			return none(err)
 		}
 	}
-	until := c.Updated.Add(keep)
+	until := c.Updated.Add(ch.Keep)
 	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		keys, err := v.lockedKeys(ctx, w, org)
 		if err != nil {

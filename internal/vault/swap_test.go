@@ -19,10 +19,10 @@ func to(secret string) provider.Change {
 	return provider.Change{Given: provider.Given{Secret: map[string]fairlead.Secret{"password": fairlead.SecretText(secret)}}}
 }
 
-// password is what a connector opens to now.
-func (r *room) password(t *testing.T, name fairlead.Name) string {
+// password is what connector main opens to now.
+func (r *room) password(t *testing.T) string {
 	t.Helper()
-	c, err := r.Store.ConnectorByName(t.Context(), r.acme, name)
+	c, err := r.Store.ConnectorByName(t.Context(), r.acme, "main")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRotate(t *testing.T) {
 	ch := to("new")
 	ch.Given.Public = map[string]string{"username": "robot2"}
 	var shown provider.Opened
-	done, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", ch, time.Hour, func(_ context.Context, o provider.Opened) error {
+	done, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", provider.Rotation{Change: ch, Keep: time.Hour}, func(_ context.Context, o provider.Opened) error {
 		shown = o
 		return nil
 	})
@@ -63,7 +63,7 @@ func TestRotate(t *testing.T) {
 			}
 		}
 	}
-	if got := r.password(t, "main"); got != "new" {
+	if got := r.password(t); got != "new" {
 		t.Errorf("it opens to %q", got)
 	}
 	was, err := r.Store.Previous(t.Context(), r.acme, old.ID, clock.Now())
@@ -78,21 +78,21 @@ func TestRotate(t *testing.T) {
 	if err != nil || back.Version != 4 || !back.Expires.Equal(end) || back.Public["username"] != "robot" {
 		t.Fatalf("%+v: %v", back, err)
 	}
-	if got := r.password(t, "main"); got != canary {
+	if got := r.password(t); got != canary {
 		t.Errorf("after the rollback it opens to %q", got)
 	}
 	clock.Move(time.Hour)
 	if _, err := r.Vault.Rollback(t.Context(), r.ann, r.acme, "main", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.password(t, "main"); got != "new" {
+	if got := r.password(t); got != "new" {
 		t.Errorf("forth again it opens to %q", got)
 	}
 	clock.Move(time.Hour)
 	if _, err := r.Vault.Rollback(t.Context(), r.ann, r.acme, "main", time.Hour); fairlead.KindOf(err) != fairlead.NotFound {
 		t.Errorf("after its time: %v", err)
 	}
-	if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", to("newer"), 0, nil); err != nil {
+	if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", provider.Rotation{Change: to("newer"), Keep: 0}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := r.Store.PreviousFields(t.Context(), r.acme, old.ID, time.Time{}.Add(1)); err != nil || len(f) != 0 {
@@ -125,7 +125,7 @@ func TestRotateRefused(t *testing.T) {
 		"kept for less than nothing": {who: r.ann, ch: to("new"), keep: -1, kind: fairlead.Invalid, field: "keep"},
 		"changed meanwhile":          {who: r.ann, ch: provider.Change{Version: 7}, kind: fairlead.Conflict},
 	} {
-		_, err := r.Vault.Rotate(t.Context(), row.who, r.acme, "main", row.ch, row.keep, row.prove)
+		_, err := r.Vault.Rotate(t.Context(), row.who, r.acme, "main", provider.Rotation{Change: row.ch, Keep: row.keep}, row.prove)
 		if row.prove != nil {
 			if !errors.Is(err, unproved) {
 				t.Errorf("%s: %v", name, err)
@@ -137,7 +137,7 @@ func TestRotateRefused(t *testing.T) {
 	if _, err := r.Vault.Rollback(t.Context(), r.ann, r.acme, "main", time.Hour); fairlead.KindOf(err) != fairlead.NotFound {
 		t.Errorf("rolling back what wasn't rotated: %v", err)
 	}
-	if got := r.password(t, "main"); got != canary {
+	if got := r.password(t); got != canary {
 		t.Errorf("it opens to %q", got)
 	}
 }
@@ -148,7 +148,7 @@ func TestPreviousIsResealed(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	c := r.register(t, r.acme, "main")
-	if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", to("new"), time.Hour, nil); err != nil {
+	if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "main", provider.Rotation{Change: to("new"), Keep: time.Hour}, nil); err != nil {
 		t.Fatal(err)
 	}
 	before, err := r.Store.PreviousFields(t.Context(), r.acme, c.ID, time.Time{}.Add(1))
@@ -165,7 +165,7 @@ func TestPreviousIsResealed(t *testing.T) {
 	if _, err := r.Vault.Rollback(t.Context(), r.ann, r.acme, "main", time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.password(t, "main"); got != canary {
+	if got := r.password(t); got != canary {
 		t.Errorf("it opens to %q", got)
 	}
 }
@@ -196,7 +196,7 @@ func TestMovedPrevious(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t)
 			mine, theirs := r.register(t, r.acme, "mine"), r.register(t, r.side, "theirs")
-			if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "mine", to("new"), time.Hour, nil); err != nil {
+			if _, err := r.Vault.Rotate(t.Context(), r.ann, r.acme, "mine", provider.Rotation{Change: to("new"), Keep: time.Hour}, nil); err != nil {
 				t.Fatal(err)
 			}
 			move(t, r, mine, theirs)

@@ -57,8 +57,7 @@ func (w *Watch) Update(
 
 // Rotation is a connector's change to new secrets.
 type Rotation struct {
-	provider.Change
-	Keep time.Duration // of the old ones
+	provider.Rotation
 	Trial
 }
 
@@ -67,7 +66,7 @@ type Rotation struct {
 func (w *Watch) Rotate(ctx context.Context, who fairlead.Caller, o fairlead.Organization, name fairlead.Name, r Rotation) (Saved, error) {
 	var s Saved
 	var err error
-	s.Checked, err = w.vault.Rotate(ctx, who, o.ID, name, r.Change, r.Keep, w.trial(&s, o, "rotating connector "+string(name), r.Trial))
+	s.Checked, err = w.vault.Rotate(ctx, who, o.ID, name, r.Rotation, w.trial(&s, o, "rotating connector "+string(name), r.Trial))
 	return w.saved(ctx, s, err)
 }
 

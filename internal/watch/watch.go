@@ -28,8 +28,7 @@ type Vault interface {
 		ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change, prove func(context.Context, provider.Opened) error,
 	) (provider.Checked, error)
 	Rotate(
-		ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change, keep time.Duration,
-		prove func(context.Context, provider.Opened) error,
+		ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Rotation, prove func(context.Context, provider.Opened) error,
 	) (provider.Checked, error)
 	Rollback(ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, keep time.Duration) (fairlead.Connector, error)
 	Delete(ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name) error

@@ -48,12 +48,12 @@ func path(name fairlead.Name) wire.ConnectorPath {
 	return wire.ConnectorPath{OrganizationPath: acme(), Connector: name}
 }
 
-func (w *world) add(t *testing.T, name, path, secret string) {
+func (w *world) add(t *testing.T, name, path string) {
 	t.Helper()
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{
 		OrganizationPath: acme(), Name: name, Pattern: w.reg.Host() + "/" + path, PlainHTTP: true,
 		NewConnector: &wire.ConnectorFields{
-			Family: "docker", Method: "basic", Public: map[string]string{"username": "robot"}, Secrets: map[string]wire.Clear{"password": hidden(secret)},
+			Family: "docker", Method: "basic", Public: map[string]string{"username": "robot"}, Secrets: map[string]wire.Clear{"password": hidden(password)},
 		},
 	})
 }
@@ -77,7 +77,7 @@ func (w *world) told(t *testing.T) []string {
 	var list []string
 	events := fairleadtest.Must(t, w.Ann, wire.ListEvents, wire.EventsRequest{OrganizationPath: acme(), Action: fairlead.ConnectorState, Limit: 100})
 	for _, ev := range events.Events {
-		list = append([]string{string(ev.On.Name) + ": " + ev.Detail["from"] + " to " + ev.Detail["to"]}, list...)
+		list = append([]string{ev.On.Name + ": " + ev.Detail["from"] + " to " + ev.Detail["to"]}, list...)
 		if ev.By.Kind != fairlead.SystemSubject || strings.Contains(ev.Detail["why"], password) {
 			t.Errorf("the event is %+v", ev)
 		}
@@ -89,7 +89,7 @@ func (w *world) told(t *testing.T) []string {
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(t, "main", "*", password)
+	w.add(t, "main", "*")
 	w.round(t, 30*time.Second)
 	if h := w.health(t, "main"); h.State != fairlead.Unverified || !h.Checked.IsZero() {
 		t.Errorf("at once it is %+v", h)
@@ -145,7 +145,7 @@ func TestShared(t *testing.T) {
 	two := fairleadtest.Open(t, fairleadtest.WithDatabase(url), fairleadtest.WithData(data), fairleadtest.WithClock(w.clock), every(6*time.Hour))
 	const connectors = 20
 	for i := range connectors {
-		w.add(t, "c"+string(rune('a'+i)), "r"+string(rune('a'+i))+"/*", password)
+		w.add(t, "c"+string(rune('a'+i)), "r"+string(rune('a'+i))+"/*")
 	}
 	w.clock.Move(2 * time.Minute)
 	var all sync.WaitGroup
@@ -169,7 +169,7 @@ func TestOff(t *testing.T) {
 	w := newWorld(t)
 	quiet := fairleadtest.Start(t, fairleadtest.WithClock(w.clock), every(0))
 	w.Plane = quiet
-	w.add(t, "main", "*", password)
+	w.add(t, "main", "*")
 	w.round(t, 48*time.Hour)
 	if h := w.health(t, "main"); h.State != fairlead.Unverified || len(w.reg.Requests()) != 0 {
 		t.Errorf("it is %+v after %d requests", h, len(w.reg.Requests()))
@@ -185,7 +185,7 @@ func TestOff(t *testing.T) {
 func TestBeforeSaving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(t, "main", "*", password)
+	w.add(t, "main", "*")
 	wrong := map[string]wire.Clear{"password": hidden("wrong-" + password)}
 	fields := wire.ConnectorFields{Family: "docker", Method: "basic", Public: map[string]string{"hosts": w.reg.Host(), "username": "robot"}, Secrets: wrong}
 	skip := wire.ConnectorTrial{NoVerify: true}
@@ -239,7 +239,7 @@ func TestBeforeSaving(t *testing.T) {
 func TestUses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.add(t, "main", "*", password)
+	w.add(t, "main", "*")
 	fairleadtest.Must(t, w.Ann, wire.CreateProject, wire.ProjectRequest{Owner: "acme", Name: "models"})
 	fairleadtest.Must(t, w.Ann, wire.LeaseLogin, wire.LeaseRequest{ProjectPath: wire.ProjectPath{Owner: "acme", Project: "models"}, Image: w.reg.Host() + "/team/app:v1"})
 	d := fairleadtest.Must(t, w.Ann, wire.DescribeConnector, path("main"))

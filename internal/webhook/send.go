@@ -86,8 +86,8 @@ func (h *Webhooks) attempt(ctx context.Context, d fairlead.Delivery) (fairlead.D
 		return d, err
 	}
 	gone, sent := h.send(ctx, k, d)
-	if ctx.Err() != nil {
-		return d, nil // the server ends: it is due again when the claim is over
+	if ctx.Err() != nil { // the server ends: it is due again when the claim is over
+		return d, ctx.Err()
 	}
 	now := h.opts.Now()
 	d.Next, d.Ended, d.Delivered, d.Error = time.Time{}, now, sent == nil, ""
@@ -143,10 +143,10 @@ func (h *Webhooks) send(ctx context.Context, k fairlead.Webhook, d fairlead.Deli
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, mostReply)) // so that the connection can be used again
-	switch {
-	case resp.StatusCode/100 == 2:
+	switch resp.StatusCode / 100 {
+	case 2:
 		return false, nil
-	case resp.StatusCode/100 == 3:
+	case 3:
 		return false, fmt.Errorf("%s answered %d: redirects are not followed", u.Host, resp.StatusCode)
 	default:
 		return resp.StatusCode == http.StatusGone, fmt.Errorf("%s answered %d", u.Host, resp.StatusCode)
