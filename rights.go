@@ -37,6 +37,7 @@ const (
 	ConnectorVerify   Action = "connector.verify"
 	ConnectorDiscover Action = "connector.discover"
 	ConnectorOpen     Action = "connector.open"
+	ConnectorRenew    Action = "connector.renew"
 
 	RegistryRead   Action = "registry.read"
 	RegistryAdd    Action = "registry.add"
@@ -98,7 +99,7 @@ func table(a Action) rights {
 		return rights{admin: true, owner: true}
 	case RunPerform:
 		return rights{worker: true, system: true}
-	case ConnectorOpen, SetUp, SessionBegin, KeyRotate:
+	case ConnectorOpen, ConnectorRenew, SetUp, SessionBegin, KeyRotate:
 		return rights{system: true}
 	default:
 		return rights{}
@@ -112,7 +113,7 @@ func Actions() []Action {
 		MemberRead, MemberAdd, MemberUpdate, MemberRemove,
 		ProjectCreate, ProjectRead, ProjectUpdate, ProjectTransfer, ProjectDelete,
 		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
-		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
+		ConnectorVerify, ConnectorDiscover, ConnectorOpen, ConnectorRenew,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
 		LeasePull,
 		RunCreate, RunRead, RunStop, RunPerform,

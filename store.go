@@ -235,6 +235,10 @@ type ConnectorWriter interface {
 	// ResealFields replaces ciphertexts without a new version: what they open to
 	// stays the same.
 	ResealFields(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// ClaimRenewal notes that a connector's secrets are being renewed until the given
+	// time, so that nobody else begins it: [ErrUnchanged] if somebody holds that note at
+	// now, [Conflict] (CodeStale) if the version isn't the stored one.
+	ClaimRenewal(ctx context.Context, c Connector, now, until time.Time) error
 	// RemoveConnector refuses ([Conflict], CodeInUse) while a registry uses it.
 	RemoveConnector(ctx context.Context, org OrganizationID, id ConnectorID) error
 }

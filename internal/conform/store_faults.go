@@ -69,6 +69,7 @@ func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) err
 		return inTurn(
 			func() error { return w.AddConnector(ctx, d, sealed(1, "x", "y")) },
 			func() error { return w.AddRegistry(ctx, r) },
+			func() error { return w.ClaimRenewal(ctx, h.c, at(0), at(1)) },
 			func() error { return w.UpdateConnector(ctx, h.c, sealed(2, "b", "z")) },
 			func() error { return w.RemoveRegistry(ctx, h.o.ID, h.g.ID) },
 			func() error { return w.RemoveConnector(ctx, h.o.ID, h.c.ID) },

@@ -41,6 +41,7 @@ func Plan() map[string]int {
 		"internal/control": 5,
 		"internal/proof":   5,
 		"internal/survey":  5,
+		"internal/renewal": 5,
 		"internal/runs":    5,
 		"internal/worker":  5,
 

@@ -26,6 +26,7 @@ import (
 	"fairlead.dev/fairlead/internal/provider/dockerhub"
 	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
 	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
+	"fairlead.dev/fairlead/internal/renewal"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
@@ -157,12 +158,13 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if err := s.Vault.Check(ctx); err != nil {
 		return err
 	}
-	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
+	opener := renewal.New(s.Store, providers, s.Vault, o.Now)
+	leases := broker.New(s.Store, providers, opener, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault),
+		Prover: proof.New(s.Store, providers, opener, registries, o.Now), Survey: survey.New(providers, opener),
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {
