@@ -126,7 +126,7 @@ func (r *Renewal) fresh(ctx context.Context, o provider.Opened) (provider.Opened
 	case errors.Is(f.err, fairlead.ErrUnchanged):
 		return o, &fairlead.Error{
 			Kind: fairlead.Unavailable, What: "opening connector " + string(o.Name), Why: "its secret has ended, and a new one is just being fetched, or couldn't be a moment ago",
-			Remedy: "try again; if it lasts, `fairlead event list --action connector.renew` says why",
+			Remedy: "try again; if it lasts, `fairlead events --action connector.renew` says why",
 		}
 	}
 	return o, f.err
