@@ -101,6 +101,7 @@ func (a *API) routes() {
 	a.identityRoutes()
 	a.organizationRoutes()
 	a.registryRoutes()
+	a.valohaiRoutes()
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()

@@ -140,6 +140,7 @@ func personal(r row) row {
 // may.
 func rows() []row {
 	var list []row
+	list = append(list, valohaiRows()...)
 	list = append(list, registryRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
 		list = append(list, personal(r), r)
