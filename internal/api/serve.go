@@ -159,7 +159,8 @@ func (x *exchange) name() {
 func (a *API) caller(r *http.Request, open, valohai bool) (fairlead.Caller, error) {
 	from, request := fromOf(r), requestID()
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if open || !strings.EqualFold(scheme, "Bearer") && !(valohai && strings.EqualFold(scheme, "Token")) {
+	known := strings.EqualFold(scheme, "Bearer") || valohai && strings.EqualFold(scheme, "Token")
+	if open || !known {
 		who := fairlead.Caller{From: from, Request: request}
 		if open {
 			return who, nil

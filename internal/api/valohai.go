@@ -62,7 +62,7 @@ func (x *exchange) failValohai(e fairlead.Error) {
 // bits of a hash, which every JSON reader takes for the same integer.
 func ownerNumber(id fairlead.OrganizationID) int64 {
 	sum := sha256.Sum256([]byte("valohai owner " + string(id)))
-	return int64(binary.BigEndian.Uint64(sum[:8]) >> 16) //nolint:gosec // 48 bits fit.
+	return int64(binary.BigEndian.Uint64(sum[:8]) >> 16)
 }
 
 // owner finds the organization that a request names by number or name, or the only one

@@ -36,7 +36,7 @@ func valohaiRows() []row {
 	path := func(n names) wire.RegistryCredentialPath {
 		return wire.RegistryCredentialPath{Credential: n.credential}
 	}
-	request := func(n names, host string) wire.RegistryCredentialRequest {
+	request := func(host string) wire.RegistryCredentialRequest {
 		return wire.RegistryCredentialRequest{Type: "docker", ImagePattern: host + "/*", Configuration: login(robot, "robot-password")}
 	}
 	return []row{
@@ -45,13 +45,13 @@ func valohaiRows() []row {
 		}),
 		op(wire.ListRegistryCredentials, aboutSelf, func(names) wire.RegistryCredentialsRequest { return wire.RegistryCredentialsRequest{} }).in("all", aboutSelf).only(),
 		op(wire.CreateRegistryCredential, inAcme, func(n names) wire.RegistryCredentialRequest {
-			in := request(n, "new-credential.example.com")
+			in := request("new-credential.example.com")
 			in.Owner = n.owner
 			return in
 		}).plus(need{fairlead.ConnectorRegister, inAcme}),
 		op(wire.ShowRegistryCredential, inAcme, path),
 		op(wire.ReplaceRegistryCredential, inAcme, func(n names) wire.RegistryCredentialReplacement {
-			return wire.RegistryCredentialReplacement{RegistryCredentialPath: path(n), RegistryCredentialRequest: request(n, "credential.example.com")}
+			return wire.RegistryCredentialReplacement{RegistryCredentialPath: path(n), RegistryCredentialRequest: request("credential.example.com")}
 		}).plus(need{fairlead.ConnectorUpdate, inAcme}),
 		op(wire.ChangeRegistryCredential, inAcme, func(n names) wire.RegistryCredentialChange {
 			return wire.RegistryCredentialChange{RegistryCredentialPath: path(n), ImagePattern: "credential.example.com/team/*"}

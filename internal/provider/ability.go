@@ -69,6 +69,12 @@ type (
 		// Power says in one line what a login of the connector can do, and for how long.
 		Power(c fairlead.Connector) string
 	}
+	// Verifier says what a provider can verify.
+	Verifier interface {
+		// Verifies lists the algorithms of subject tokens that the provider takes with a
+		// method; nil is all that Fairlead signs with.
+		Verifies(method string) []string
+	}
 	// Renewer replaces secrets that end by new ones that the provider gives for them.
 	Renewer interface {
 		// Term says when the connector's secret should be renewed, and when it ends. Zero

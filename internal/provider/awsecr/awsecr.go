@@ -135,14 +135,14 @@ func (Provider) Power(c fairlead.Connector) string {
 		return "pulls (or pushes to) the one repository that the lease is for, for at most an hour: a session of role " +
 			c.Public[roleField] + ", narrowed by a session policy"
 	case instanceRole:
-		return "does in one region whatever the role of the server's own instance may do in ECR, for hours: " +
+		return "opens in one region every repository that the role of the server's own instance may pull, and does whatever else it may in ECR, for hours: " +
 			"AWS can't narrow it, so give that role no more than pulling"
 	case sessionToken:
-		return "does in one region whatever the session of access key " + c.Public[keyField] +
-			" may do in ECR, until it ends (at most 12 hours): AWS can't narrow it; method federation or assume-role can"
+		return "opens in one region every repository that the session of access key " + c.Public[keyField] +
+			" may pull, and does whatever else it may in ECR, until it ends (at most 12 hours): AWS can't narrow it; method federation or assume-role can"
 	default:
-		return "does in one region whatever the user of access key " + c.Public[keyField] +
-			" may do in ECR, for 12 hours: AWS can't narrow it; method federation or assume-role can"
+		return "opens in one region every repository that the user of access key " + c.Public[keyField] +
+			" may pull, and does whatever else it may in ECR, for 12 hours: AWS can't narrow it; method federation or assume-role can"
 	}
 }
 
