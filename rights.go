@@ -41,6 +41,7 @@ const (
 	ConnectorOpen     Action = "connector.open"
 	// ConnectorState is that a connector does otherwise than before.
 	ConnectorState Action = "connector.state"
+	ConnectorRenew    Action = "connector.renew"
 
 	RegistryRead   Action = "registry.read"
 	RegistryAdd    Action = "registry.add"
@@ -121,7 +122,7 @@ func table(a Action) rights {
 		return rights{admin: true, owner: true}
 	case RunPerform:
 		return rights{worker: true, system: true}
-	case ConnectorOpen, ConnectorState, SetUp, SessionBegin, KeyRotate:
+	case ConnectorOpen, ConnectorState, ConnectorRenew, SetUp, SessionBegin, KeyRotate:
 		return rights{system: true}
 	default:
 		return rights{}
@@ -135,7 +136,7 @@ func Actions() []Action {
 		MemberRead, MemberAdd, MemberUpdate, MemberRemove,
 		ProjectCreate, ProjectRead, ProjectUpdate, ProjectTransfer, ProjectDelete,
 		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorRotate, ConnectorRollback, ConnectorDelete,
-		ConnectorVerify, ConnectorDiscover, ConnectorOpen, ConnectorState,
+		ConnectorVerify, ConnectorDiscover, ConnectorOpen, ConnectorState, ConnectorRenew,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
 		StackRead, StackRegister, StackUpdate, StackDelete,
 		RepositoryDeploy, RepositoryDestroy,

@@ -308,6 +308,10 @@ type ConnectorWriter interface {
 	RotateConnector(ctx context.Context, c Connector, secrets []SealedField, until time.Time) error
 	// ResealPrevious is ResealFields of the previous ones.
 	ResealPrevious(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// ClaimRenewal notes that a connector's secrets are being renewed until the given
+	// time, so that nobody else begins it: [ErrUnchanged] if somebody holds that note at
+	// now, [Conflict] (CodeStale) if the version isn't the stored one.
+	ClaimRenewal(ctx context.Context, c Connector, now, until time.Time) error
 	// RemoveConnector refuses ([Conflict], CodeInUse) while a registry uses it.
 	RemoveConnector(ctx context.Context, org OrganizationID, id ConnectorID) error
 }

@@ -24,5 +24,7 @@ func Routes() []Route {
 		ListEvents.Route(),
 		Claim.Route(), Renew.Route(), AppendLog.Route(), LeaseHeld.Route(), Begin.Route(), End.Route(),
 		GetHeldArchive.Route(), PutOutput.Route(),
+		ListRegistryCredentials.Route(), CreateRegistryCredential.Route(), ShowRegistryCredential.Route(),
+		ReplaceRegistryCredential.Route(), ChangeRegistryCredential.Route(), DeleteRegistryCredential.Route(),
 	}
 }

@@ -79,26 +79,34 @@ func describeFamily(w io.Writer, p fairlead.ProviderInfo) {
 func (a *app) connectorRegister() *cobra.Command {
 	var fields *fieldFlags
 	var trial wire.ConnectorTrial
+	var found foundFlags
 	c := &cobra.Command{
-		Use: "register NAME", Short: "Register an account", Args: cobra.ExactArgs(1),
+		Use: "register [NAME]", Short: "Register an account", Args: cobra.MaximumNArgs(1),
 		Long: `Register an account with which registries are opened. Secrets are read from a file, from
 standard input, or asked for; they are kept sealed and never shown again. It is proved
 first, as far as that can be done: if a step fails, nothing is saved (--no-verify saves it
-untried).`,
+untried).
+
+With --auto-configure, the account is one that a vendor's client is logged in with on this
+machine: what is found is shown, without secrets, and the one that is chosen is sent. With
+--from-file, it is described in a file, or the file is a key as the vendor gives it out:
+of a Google service account, an access key of AWS (CSV), the output of az ad sp
+create-for-rbac or az acr token create, a token of JFrog, a Docker config.json.`,
+		Example: `  fairlead connector register main --family docker --hosts registry.example.com --username robot --password-file password
+  fairlead connector register --auto-configure
+  fairlead connector register ecr --auto-configure --family aws-ecr --profile ml
+  fairlead connector register gar --from-file key.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if fields.family == "" {
-				return usage("give --family: %s", strings.Join(fields.familyNames(), " or "))
-			}
-			f, err := fields.connector("", true)
+			name, f, err := found.connector(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
 			made, err := client.Do(cmd.Context(), c, wire.RegisterConnector, wire.ConnectorRequest{
-				OrganizationPath: at, Name: args[0], ConnectorFields: *f, ConnectorTrial: trial,
+				OrganizationPath: at, Name: name, ConnectorFields: *f, ConnectorTrial: trial,
 			})
 			if err != nil {
 				return a.unproved(err)
@@ -114,6 +122,8 @@ untried).`,
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
 	addTrialFlags(c, &trial)
+	found.fields = fields
+	found.add(c)
 	return c
 }
 

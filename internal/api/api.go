@@ -110,6 +110,7 @@ func (a *API) routes() {
 	a.registryRoutes()
 	a.stackRoutes()
 	a.webhookRoutes()
+	a.valohaiRoutes()
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()

@@ -2,7 +2,12 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
@@ -79,6 +84,7 @@ func (a *API) registerConnector(ctx context.Context, who fairlead.Caller, in wir
 	d := draft(in.ConnectorFields)
 	d.Name = name
 	made, err := a.Watch.Register(ctx, who, o, d, trial(in.ConnectorTrial))
+	made.Facts = append(made.Facts, a.unverified(ctx, made.Connector)...)
 	return saved(made), err
 }
 
@@ -159,6 +165,33 @@ func (a *API) describeConnector(ctx context.Context, who fairlead.Caller, in wir
 
 func saved(c watch.Saved) wire.ConnectorSaved {
 	return wire.ConnectorSaved{Connector: c.Connector, Facts: filled(c.Facts), Proof: c.Proof}
+}
+
+// unverified warns of keys of this server's issuer with which the provider can't verify
+// what they sign. That the keys can't be read is said when a login needs them.
+func (a *API) unverified(ctx context.Context, c fairlead.Connector) []fairlead.Fact {
+	p, err := a.Providers.Family(c.Family)
+	if err != nil || a.Issuer == nil {
+		return nil
+	}
+	v, ok := p.(provider.Verifier)
+	if !ok || v.Verifies(c.Method) == nil {
+		return nil
+	}
+	text, err := a.Issuer.Keys(ctx)
+	var set jose.JSONWebKeySet
+	if err != nil || json.Unmarshal(text, &set) != nil {
+		return nil
+	}
+	for _, k := range set.Keys {
+		if takes := v.Verifies(c.Method); !slices.Contains(takes, k.Algorithm) {
+			return []fairlead.Fact{{
+				Name: "warning", Value: "this server's issuer has a key of algorithm " + k.Algorithm + ", and the provider verifies " + strings.Join(takes, ", ") +
+					" alone: logins fail while that key signs. The operator mends it with `fairlead issuer rotate --algorithm " + takes[0] + "`",
+			}}
+		}
+	}
+	return nil
 }
 
 // guideNewConnector is for a connector without a name yet too: its place in the guide is

@@ -348,6 +348,8 @@ func TestEmptyListsAreLists(t *testing.T) {
 			continue
 		}
 		resp, body := knock(t, p, token, http.MethodGet, path, "", "")
+		// The pages of Valohai's form have null where there is no next one, as there.
+		body = strings.Replace(body, `"next":null,"previous":null`, "", 1)
 		if resp.StatusCode != http.StatusOK || strings.Contains(body, ":null") {
 			t.Errorf("%s: status %d: %s", r.ID, resp.StatusCode, body)
 		}

@@ -143,6 +143,7 @@ func personal(r row) row {
 // may.
 func rows() []row {
 	var list []row
+	list = append(list, valohaiRows()...)
 	list = append(list, registryRows()...)
 	list = append(list, stackRows()...)
 	list = append(list, webhookRows()...)

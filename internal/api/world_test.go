@@ -29,6 +29,9 @@ type names struct {
 	fence                                                                            int64
 	held, queued, done                                                               int64 // numbers of runs
 	token                                                                            fairlead.TokenID
+	// owner and entries are as the API in Valohai's form names organization and registries.
+	owner                       int64
+	credential, spareCredential fairlead.RegistryID
 }
 
 // ghosts name nothing that there is.
@@ -40,6 +43,7 @@ func ghosts() names {
 		worker: "ghost-worker", webhook: "ghost-webhook", spareWebhook: "ghost-spare-webhook", stack: "ghost-stack", spareStack: "ghost-spare-stack", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
 		run: "01999999-9999-7999-8999-999999999999", fence: 1, held: 901, queued: 902, done: 903,
 		token: "01999999-9999-7999-8999-999999999998",
+		owner: 4242, credential: "01999999-9999-7999-8999-999999999997", spareCredential: "01999999-9999-7999-8999-999999999996",
 	}
 }
 
@@ -148,6 +152,7 @@ func (w *world) things(t *testing.T) {
 		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", Push: true, PlainHTTP: true, NewConnector: &own,
 	})
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.spareRegistry), Pattern: "spare.example.com/*"})
+	w.credentials(t)
 	w.oldRegistry = "registry-old"
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.oldRegistry), Pattern: "old.example.com/*"})
 	fairleadtest.Must(t, w.Ann, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: acme, Name: string(w.spareConnector), ConnectorFields: fields()})

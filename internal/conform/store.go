@@ -35,6 +35,7 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"Connectors", testConnectors},
 		{"ConnectorVersions", testConnectorVersions},
 		{"SealedFields", testSealedFields},
+		{"ClaimRenewal", testClaimRenewal},
 		{"RemoveConnector", testRemoveConnector},
 		{"Rotate", testRotate},
 		{"Health", testHealth},

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +111,42 @@ func testSealedFields(t tester, h house) {
 		return w.ResealFields(ctx, o.ID, fairlead.ConnectorID(newID()), nil)
 	})
 	same(t, "SealedFields in the end", ok(h.SealedFields(t.Context(), o.ID, c.ID))(t), sealed(1, "a", "b"))
+}
+
+// testClaimRenewal: of those who would renew a connector, one does, until its time is over.
+func testClaimRenewal(t tester, h house) {
+	o := h.newOrganization(t, "o")
+	c, other := h.newConnector(t, o, "c", "a"), h.newConnector(t, o, "other")
+	claim := func(c fairlead.Connector, now, until time.Time) error {
+		return h.do(t, func(ctx context.Context, w fairlead.Writer) error { return w.ClaimRenewal(ctx, c, now, until) })
+	}
+	for i, step := range []struct {
+		of         fairlead.Connector
+		now, until time.Time
+		held       bool
+	}{
+		{c, at(0), at(10), false},
+		{c, at(0), at(10), true},
+		{c, at(9), at(20), true},
+		{other, at(9), at(20), false},
+		{c, at(10), at(30), false},
+		{c, at(29), at(40), true},
+	} {
+		if err := claim(step.of, step.now, step.until); errors.Is(err, fairlead.ErrUnchanged) != step.held || !step.held && err != nil {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+	same(t, "Connector", ok(h.Connector(t.Context(), o.ID, c.ID))(t), c)
+	ahead, gone := c, c
+	ahead.Version++
+	gone.ID = fairlead.ConnectorID(newID())
+	wantKind(t, claim(ahead, at(99), at(100)), fairlead.Conflict, fairlead.CodeStale)
+	wantKind(t, claim(gone, at(99), at(100)), fairlead.NotFound, "")
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.UpdateConnector(ctx, c, sealed(2, "a")) })
+	wantKind(t, claim(c, at(99), at(100)), fairlead.Conflict, fairlead.CodeStale)
+	if err := claim(ok(h.Connector(t.Context(), o.ID, c.ID))(t), at(31), at(40)); err != nil {
+		t.Error(err)
+	}
 }
 
 func testRemoveConnector(t tester, h house) {
@@ -265,6 +302,7 @@ func testForeignOrganization(t tester, h house) {
 		"reseal": func(ctx context.Context, w fairlead.Writer) error {
 			return w.ResealFields(ctx, mine.ID, c.ID, sealed(1, "a"))
 		},
+		"claim renewal":    func(ctx context.Context, w fairlead.Writer) error { return w.ClaimRenewal(ctx, asMine, at(0), at(1)) },
 		"remove connector": func(ctx context.Context, w fairlead.Writer) error { return w.RemoveConnector(ctx, mine.ID, c.ID) },
 		"use connector":    func(ctx context.Context, w fairlead.Writer) error { return w.AddRegistry(ctx, using) },
 		"update registry":  func(ctx context.Context, w fairlead.Writer) error { return w.UpdateRegistry(ctx, registry) },

@@ -82,6 +82,7 @@ func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) err
 			func() error {
 				return w.AddDelivery(ctx, fairlead.Delivery{Organization: h.o.ID, Webhook: k.ID, Event: "e", Created: at(1)})
 			},
+			func() error { return w.ClaimRenewal(ctx, h.c, at(0), at(1)) },
 			func() error { return w.RemoveRegistry(ctx, h.o.ID, h.g.ID) },
 			func() error { return w.RemoveConnector(ctx, h.o.ID, h.c.ID) },
 			func() error { return w.PutWrappedKeys(ctx, fairlead.WrappedKeys{Organization: h.o.ID}) },

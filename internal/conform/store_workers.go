@@ -126,6 +126,9 @@ func testRevision(t tester, h house) {
 		}},
 		{"UpdateConnector", true, false, func(ct ctx, w w) error { return w.UpdateConnector(ct, c, sealed(1, "a")) }},
 		{"ResealFields", true, false, func(ct ctx, w w) error { return w.ResealFields(ct, o.ID, c.ID, sealed(1, "a")) }},
+		{"ClaimRenewal", false, false, func(ct ctx, w w) error {
+			return w.ClaimRenewal(ct, ok(h.Connector(ct, o.ID, c.ID))(t), at(0), at(1))
+		}},
 		{"RemoveConnector", true, false, func(c ctx, w w) error { return w.RemoveConnector(c, o.ID, d) }},
 		{"AddRegistry", true, false, func(c ctx, w w) error {
 			return w.AddRegistry(c, fairlead.Registry{ID: e, Organization: o.ID, Name: "e", Pattern: parsePattern(t, "e.io/*")})

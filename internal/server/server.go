@@ -27,6 +27,7 @@ import (
 	"fairlead.dev/fairlead/internal/provider/dockerhub"
 	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
 	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
+	"fairlead.dev/fairlead/internal/renewal"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
@@ -165,18 +166,19 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if err := s.Vault.Check(ctx); err != nil {
 		return err
 	}
-	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
+	opener := renewal.New(s.Store, providers, s.Vault, o.Now)
+	leases := broker.New(s.Store, providers, opener, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
-	prover := proof.New(s.Store, providers, s.Vault, registries, o.Now)
+	prover := proof.New(s.Store, providers, opener, registries, o.Now)
 	s.Watch = watch.New(s.Store, s.Vault, prover, leases, watch.Options{Now: o.Now, Log: o.Log, Every: o.VerifyEvery, Notice: o.ExpiryNotice})
 	s.Webhooks = webhook.New(s.Store, s.Vault, webhook.Options{
 		Now: o.Now, Log: o.Log, HTTP: tools.HTTP, PlainHTTP: registries.Allowed, UserAgent: UserAgent(o.Version),
 	})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, s.Vault), Browser: survey.NewBrowser(s.Store, providers, s.Vault, registries),
-		Repositories: deploy.New(s.Store, providers, s.Vault),
+		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, opener), Browser: survey.NewBrowser(s.Store, providers, opener, registries),
+		Repositories: deploy.New(s.Store, providers, opener),
 		Log:          o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"fairlead.dev/fairlead"
 )
@@ -136,6 +137,27 @@ func (w *writer) ResealFields(ctx context.Context, org fairlead.OrganizationID, 
 		}
 	}
 	return nil
+}
+
+// ClaimRenewal holds a connector's renewal until a time: NotFound, Conflict (CodeStale),
+// and [fairlead.ErrUnchanged] while somebody holds it.
+func (w *writer) ClaimRenewal(ctx context.Context, c fairlead.Connector, now, until time.Time) error {
+	const doing = "claiming renewal"
+	n, err := w.change(ctx, doing, "ClaimRenewal", c.Organization, c.ID, c.Version, now, until)
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := hasConnector(ctx, w.session, doing, c.Organization, c.ID); err != nil {
+		return err
+	}
+	same, err := value[bool](ctx, w.session, doing, "HasConnectorVersion", c.Organization, c.ID, c.Version)
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		return w.refuse(stale(doing))
+	}
+	return fairlead.ErrUnchanged
 }
 
 // RemoveConnector removes one with its secret fields: NotFound, and Conflict
