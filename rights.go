@@ -41,7 +41,7 @@ const (
 	ConnectorOpen     Action = "connector.open"
 	// ConnectorState is that a connector does otherwise than before.
 	ConnectorState Action = "connector.state"
-	ConnectorRenew    Action = "connector.renew"
+	ConnectorRenew Action = "connector.renew"
 
 	RegistryRead   Action = "registry.read"
 	RegistryAdd    Action = "registry.add"

@@ -388,7 +388,7 @@ func newCage(t *testing.T, engine string, auth registrytest.Auth, inPostgres boo
 	flags := []string{"--listen", at, "--public-url", c.way.url(), "--log-level", "debug"}
 	if inPostgres {
 		c.postgres = pgtest.URL(t)
-		flags = append(flags, "--database", c.postgres)
+		flags = append(flags, "--database", bare(c.postgres))
 	}
 	c.house = newHouse(t, engine, flags...)
 	for _, dir := range []string{"tmp", "given"} {
@@ -436,7 +436,7 @@ func (c *cage) whole() {
 	c.fail()
 	for _, args := range [][]string{{"keys", "rotate", "--data", "data"}, {"keys", "rotate", "--data", "data", "--data-keys", "acme"}, {"keys", "prune", "--data", "data"}, {"keys", "status", "--data", "data"}} {
 		if c.postgres != "" {
-			args = append(args, "--database", c.postgres)
+			args = append(args, "--database", bare(c.postgres))
 		}
 		c.do(args...)
 	}

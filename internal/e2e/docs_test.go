@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,16 +95,7 @@ func newDoc(t *testing.T, name string) *doc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As the document's reader has it: the password is in the environment, not in the URL.
-	address, err := url.Parse(pgtest.URL(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if password, ok := address.User.Password(); ok {
-		h.env = append(h.env, "PGPASSWORD="+password)
-		address.User = url.User(address.User.Username())
-	}
-	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: address.String()}
+	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: bare(pgtest.URL(t))}
 }
 
 // writeLayout writes an image as builders leave it.

@@ -67,7 +67,7 @@ func TestRotation(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string]func(t *testing.T) []string{
 		"sqlite":   func(*testing.T) []string { return nil },
-		"postgres": func(t *testing.T) []string { t.Helper(); return []string{"--database", pgtest.URL(t)} },
+		"postgres": func(t *testing.T) []string { t.Helper(); return []string{"--database", bare(pgtest.URL(t))} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -57,7 +57,7 @@ func newWorld(t *testing.T, options ...fairleadtest.Option) *world {
 	made, err := w.plane.Vault.Register(t.Context(), w.ann, w.org.ID, provider.Draft{
 		Name: "jf", Family: jfrogartifactory.Family, Method: "access-token", Expires: w.clock.Now().Add(life).Truncate(24 * time.Hour),
 		Given: provider.Given{Public: map[string]string{"host": host}, Secret: secrets},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
