@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -16,10 +17,26 @@ func Now() time.Time { return time.Date(2026, 7, 3, 12, 0, 0, 123456000, time.UT
 // clock is [Now], and sees that it is closed.
 func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 	t.Helper()
-	for _, c := range []struct {
-		name string
-		test func(t tester, h house)
-	}{
+	for _, c := range slices.Concat(storeTests(), storeRaces()) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, house{open(t)})
+		})
+	}
+	t.Run("Queue", func(t *testing.T) {
+		t.Parallel()
+		testQueueModel(t, house{open(t)})
+	})
+}
+
+// storeTest is one thing to which stores are held.
+type storeTest struct {
+	name string
+	test func(t tester, h house)
+}
+
+func storeTests() []storeTest {
+	return []storeTest{
 		{"Organizations", testOrganizations},
 		{"Names", testNames},
 		{"Users", testUsers},
@@ -42,7 +59,6 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"Trials", testTrials},
 		{"Uses", testUses},
 		{"HoldEntry", testHoldEntry},
-		{"RaceEntry", testRaceEntry},
 		{"Webhooks", testWebhooks},
 		{"Deliveries", testDeliveries},
 		{"Registries", testRegistries},
@@ -75,6 +91,13 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"WriteReads", testWriteReads},
 		{"WriteRefused", testWriteRefused},
 		{"Cancelled", testCancelled},
+	}
+}
+
+// storeRaces are what several do at once.
+func storeRaces() []storeTest {
+	return []storeTest{
+		{"RaceEntry", testRaceEntry},
 		{"RaceClaims", testRaceClaims},
 		{"RaceHold", testRaceHold},
 		{"RaceLink", testRaceLink},
@@ -87,14 +110,5 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"RaceKeys", testRaceKeys},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.test(t, house{open(t)})
-		})
 	}
-	t.Run("Queue", func(t *testing.T) {
-		t.Parallel()
-		testQueueModel(t, house{open(t)})
-	})
 }

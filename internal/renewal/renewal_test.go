@@ -236,7 +236,7 @@ type changing struct {
 }
 
 func (c changing) Renewed(ctx context.Context, o provider.Opened, fresh map[string]fairlead.Secret, end, until time.Time) (provider.Opened, error) {
-	if _, err := c.w.plane.Vault.Update(ctx, c.w.ann, c.w.org.ID, "jf", provider.Change{Given: provider.Given{Public: map[string]string{"username": "ci"}}}); err != nil {
+	if _, err := c.w.plane.Vault.Update(ctx, c.w.ann, c.w.org.ID, "jf", provider.Change{Given: provider.Given{Public: map[string]string{"username": "ci"}}}, nil); err != nil {
 		return provider.Opened{}, err
 	}
 	return c.Vault.Renewed(ctx, o, fresh, end, until)
