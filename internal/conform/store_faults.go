@@ -70,6 +70,7 @@ func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) err
 		return inTurn(
 			func() error { return w.AddConnector(ctx, d, sealed(1, "x", "y")) },
 			func() error { return w.AddRegistry(ctx, r) },
+			func() error { return w.ClaimRenewal(ctx, h.c, at(0), at(1)) },
 			func() error { return w.RotateConnector(ctx, h.c, sealed(2, "b", "z"), at(9)) },
 			func() error { return w.ResealPrevious(ctx, h.o.ID, h.c.ID, sealed(1, "a")) },
 			func() error { _, _, err := w.HoldEntry(ctx, h.o.ID, h.g.ID); return err },
@@ -82,7 +83,6 @@ func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) err
 			func() error {
 				return w.AddDelivery(ctx, fairlead.Delivery{Organization: h.o.ID, Webhook: k.ID, Event: "e", Created: at(1)})
 			},
-			func() error { return w.ClaimRenewal(ctx, h.c, at(0), at(1)) },
 			func() error { return w.RemoveRegistry(ctx, h.o.ID, h.g.ID) },
 			func() error { return w.RemoveConnector(ctx, h.o.ID, h.c.ID) },
 			func() error { return w.PutWrappedKeys(ctx, fairlead.WrappedKeys{Organization: h.o.ID}) },

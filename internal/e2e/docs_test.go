@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 
@@ -159,7 +160,7 @@ func (d *doc) compare(command string, want, got []string) {
 	for i := range got {
 		got[i] = steady(got[i])
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		d.t.Errorf("%s: %s (-document +printed; run with -update to write it anew):\n%s", d.file, command, diff)
 	}
 }
