@@ -19,6 +19,7 @@ type pull struct {
 	resource ref.Resource
 	what     string // the gerund phrase of its errors
 	object   string // what a 404 says isn't there: "tag v1"
+	query    string // of the URL, encoded
 	lease    fairlead.Lease
 	endpoint Endpoint
 }
@@ -33,6 +34,7 @@ func (p *pull) get(ctx context.Context, method string, h http.Header, accept fun
 			if err != nil {
 				return nil, err
 			}
+			u.RawQuery = p.query
 			return p.c.follow(ctx, p.what, target{endpoint: e, method: method, url: u, header: h, login: login})
 		}
 	}
