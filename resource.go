@@ -1,5 +1,7 @@
 package fairlead
 
+import "time"
+
 // Fact is something that a secret says about itself, such as whose key it is. It is
 // never the secret.
 type Fact struct {
@@ -44,4 +46,15 @@ type GuideStep struct {
 	// Language is that of Text: sh, hcl or text.
 	Language string `json:"language" enum:"sh,hcl,text"`
 	Text     string `json:"text"`
+}
+
+// Origin is an upstream host that the gateway has had a blob from, or has begun to.
+type Origin struct {
+	Digest Digest
+	// Host is the registry's, with "http://" before it if it is reached without TLS.
+	Host string
+	// Whole says that it has given all of the bytes by itself.
+	Whole bool
+	// Since is when it began.
+	Since time.Time
 }

@@ -42,6 +42,7 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"Workers", testWorkers},
 		{"Keys", testKeys},
 		{"HouseSecrets", testHouseSecrets},
+		{"Origins", testOrigins},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},
@@ -72,6 +73,7 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"RaceLog", testRaceLog},
 		{"RaceMoves", testRaceMoves},
 		{"RaceKeys", testRaceKeys},
+		{"RaceOrigins", testRaceOrigins},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
 	} {

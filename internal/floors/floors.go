@@ -44,8 +44,9 @@ func Plan() map[string]int {
 		"internal/runs":    5,
 		"internal/worker":  5,
 
-		"internal/api": 6,
-		"internal/web": 6,
+		"internal/api":     6,
+		"internal/gateway": 6,
+		"internal/web":     6,
 
 		"internal/server": 7,
 

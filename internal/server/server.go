@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
 	"fairlead.dev/fairlead/internal/oci"
@@ -42,6 +43,8 @@ type Server struct {
 	Control  *control.Control
 	Vault    *vault.Vault
 	Runs     *runs.Runs
+	// Gateway is the pull-through cache; nil if there is none.
+	Gateway *gateway.Gateway
 	// Issuer signs subject tokens; nil if the server's public address isn't https.
 	Issuer *issuer.Issuer
 
@@ -168,6 +171,12 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if s.Issuer != nil {
 		options.Issuer = s.Issuer
 	}
+	if !o.NoGateway {
+		if s.Gateway, err = s.gateway(ctx, leases, registries); err != nil {
+			return err
+		}
+		options.Gateway = s.Gateway
+	}
 	door, err := api.New(options)
 	if err != nil {
 		return err
@@ -181,7 +190,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json", issuer.DiscoveryPath, issuer.KeysPath} {
 		mux.Handle(path, door)
 	}
-	s.handler = mux
+	s.handler = s.split(mux)
 	return nil
 }
 
