@@ -114,8 +114,12 @@ func (v *view) hand(ctx context.Context, s *session) error {
 		return nil
 	}
 	if usable {
+		budget := g.opts.Budget
+		if g.hostOf(v).failing(now) {
+			budget = shortBudget
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, g.opts.Budget)
+		ctx, cancel = context.WithTimeout(ctx, budget)
 		defer cancel()
 	}
 	_, err := g.opts.Leases.Lease(ctx, v.asker(s), v.scope())
@@ -126,6 +130,10 @@ func (v *view) hand(ctx context.Context, s *session) error {
 		v.mu.Unlock()
 		return nil
 	case passing(err) && usable:
+		v.mu.Lock()
+		put(v.handed, s.reader, now.Add(failLife))
+		v.mu.Unlock()
+		g.hostOf(v).late(now)
 		return nil
 	case !passing(err):
 		v.forbid(err)
@@ -216,6 +224,7 @@ func (v *view) await(ctx context.Context, answer <-chan singleflight.Result, old
 	case r := <-answer:
 		return r.Err
 	case <-late:
+		g.hostOf(v).late(g.opts.Now())
 		return &fairlead.Error{Kind: fairlead.Unavailable, Code: fairlead.CodeTimeout, What: "asking " + v.room.resource.Host, Why: errLate.Error(), Remedy: "try again"}
 	case <-ctx.Done():
 		return &fairlead.Error{Kind: fairlead.Unavailable, Code: fairlead.CodeTimeout, What: "asking " + v.room.resource.Host, Why: "the client has left", Remedy: "try again"}
@@ -241,7 +250,9 @@ type host struct {
 const (
 	// failLife is how long an upstream that didn't answer isn't waited for where there is
 	// an older answer.
-	failLife = 10 * time.Second
+	failLife = 30 * time.Second
+	// shortBudget is what a lease may take then: one that is there takes no time.
+	shortBudget = 50 * time.Millisecond
 	// shortPause is how long it isn't asked after a 429 that doesn't say for how long.
 	shortPause = 5 * time.Second
 	longPause  = 15 * time.Minute
@@ -284,6 +295,13 @@ func (h *host) failing(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return now.Before(h.paused) || !h.failed.IsZero() && now.Sub(h.failed) < failLife
+}
+
+// late notes that it was waited for in vain.
+func (h *host) late(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed = now
 }
 
 func (h *host) learn(now time.Time, err error) {
