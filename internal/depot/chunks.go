@@ -113,12 +113,15 @@ func (c *chunks) take(most int64) *claim {
 }
 
 // extend lets a claim go on over the missing cells behind it, until it has about most
-// bytes to go.
+// bytes to go, or comes to a cell of which there is something.
 func (c *chunks) extend(cl *claim, most int64) {
 	if cl.to < 0 {
 		return
 	}
 	for i := int((cl.to + c.cell - 1) / c.cell); i < len(c.state) && c.state[i] == missing && cl.to-cl.pos+c.cell <= most; i++ {
+		if c.begun[i].n > 0 {
+			return
+		}
 		c.state[i] = claimed
 		cl.to = c.end(i)
 	}

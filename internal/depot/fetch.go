@@ -187,7 +187,7 @@ func (r *request) fetch(ctx context.Context) error {
 	if err := r.accept(part, from, to); err != nil {
 		return err
 	}
-	in := &inflow{r: r, body: part.Body, at: part.From, watch: watch, over: ctx.Done()}
+	in := &inflow{r: r, body: part.Body, at: part.From, to: to, watch: watch, over: ctx.Done()}
 	err = r.pour(in, part, to)
 	r.h.brought(r.bytes, opened.Sub(began), f.d.o.Now().Sub(opened))
 	return err
@@ -200,7 +200,11 @@ func (r *request) ask() (from, to int64, ok bool) {
 	defer r.f.mu.Unlock()
 	switch {
 	case r.h.ability() == refuses:
-		return 0, unknown, len(r.f.live) == 1
+		if len(r.f.live) > 1 {
+			return 0, 0, false
+		}
+		r.fromFirst()
+		return 0, unknown, true
 	case r.claim.to >= 0:
 		return r.claim.pos, r.claim.to, true
 	case r.claim.pos > 0:
@@ -208,6 +212,18 @@ func (r *request) ask() (from, to int64, ok bool) {
 	default:
 		chunk, _ := r.h.chunk()
 		return 0, chunk, true
+	}
+}
+
+// fromFirst exchanges the claim for one on the first missing bytes, as a plain stream
+// comes to them in their order. Under f.mu.
+func (r *request) fromFirst() {
+	c := r.f.chunks
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.release(r.claim)
+	if first := c.take(math.MaxInt64); first != nil {
+		r.claim, r.start = first, first.pos
 	}
 }
 
@@ -382,6 +398,9 @@ func (r *request) beyond(in *inflow) (more bool, err error) {
 	last := !f.chunks.lacks() && len(f.live) == 1
 	f.mu.Unlock()
 	a := r.h.ability()
+	if a == gives && in.at < in.to {
+		return false, nil // the rest of it was given to another
+	}
 	ended := in.ends(a == gives || last)
 	if ended && a == unsure && !last {
 		r.h.learn(gives)

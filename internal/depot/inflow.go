@@ -11,6 +11,7 @@ type inflow struct {
 	r     *request
 	body  io.Reader
 	at    int64 // where the next byte is in the blob
+	to    int64 // where what was asked for ends, or unknown
 	watch *time.Timer
 	over  <-chan struct{} // closed when the request ends
 	next  [1]byte         // read ahead, if ahead

@@ -172,7 +172,7 @@ type body1 struct {
 }
 
 func (b *body1) Read(p []byte) (int, error) {
-	if b.u.gate != nil {
+	if left, ok := b.from.(*bytes.Reader); b.u.gate != nil && ok && left.Len() > 0 {
 		select {
 		case <-b.u.gate:
 		case <-b.ctx.Done():
