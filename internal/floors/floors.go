@@ -27,6 +27,7 @@ func Plan() map[string]int {
 		"internal/postgres":     4,
 		"internal/together":     4,
 		"internal/blob":         4,
+		"internal/depot":        4,
 		"internal/provider":     4,
 		"internal/provider/...": 4,
 		"internal/identity":     4,
