@@ -127,8 +127,12 @@ func (l *late) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// Flush lets what was written go.
-func (l *late) Flush() { _ = http.NewResponseController(l.ResponseWriter).Flush() }
+// Flush lets what was written go. Before anything was, nothing is to be said yet.
+func (l *late) Flush() {
+	if l.begun {
+		_ = http.NewResponseController(l.ResponseWriter).Flush()
+	}
+}
 
 // Unwrap is for http.ResponseController.
 func (l *late) Unwrap() http.ResponseWriter { return l.ResponseWriter }

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/broker"
+	"fairlead.dev/fairlead/internal/depot"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/wire"
@@ -26,12 +28,15 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 	if err != nil {
 		return nil, err
 	}
-	depot, err := newInterim(filepath.Join(o.Data, "gateway"))
+	s.depot, err = depot.Open(ctx, depot.Options{
+		Dir: filepath.Join(o.Data, "gateway"), Quota: o.GatewayQuota, Now: o.Now, Wait: wait,
+		Report: func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
+	})
 	if err != nil {
 		return nil, err
 	}
 	return gateway.New(gateway.Options{
-		Identity: s.Identity, Leases: leases, Registries: registries, Depot: depot, Origins: s.Store,
+		Identity: s.Identity, Leases: leases, Registries: registries, Depot: shelves{s.depot}, Origins: s.Store,
 		Organizations: func(ctx context.Context, id fairlead.OrganizationID) (fairlead.Name, error) {
 			org, err := s.Store.Organization(ctx, id)
 			return org.Name, err
@@ -87,4 +92,41 @@ func (s *Server) split(rest *http.ServeMux) http.Handler {
 			rest.ServeHTTP(w, r)
 		}
 	})
+}
+
+// shelves is the depot as the gateway knows it.
+type shelves struct{ depot *depot.Depot }
+
+// Get gives a blob.
+func (s shelves) Get(ctx context.Context, digest fairlead.Digest, size int64, owner fairlead.OrganizationID, src gateway.Source) (gateway.Blob, error) { //nolint:ireturn // As the gateway has it.
+	b, err := s.depot.Get(ctx, digest, size, depot.Owner(owner), upstream{src})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Put keeps a blob.
+func (s shelves) Put(ctx context.Context, digest fairlead.Digest, owner fairlead.OrganizationID, b []byte) error {
+	return s.depot.Put(ctx, digest, depot.Owner(owner), b)
+}
+
+// upstream is a source as the depot knows it.
+type upstream struct{ gateway.Source }
+
+// Fetch begins to fetch.
+func (u upstream) Fetch(ctx context.Context, from, to int64) (depot.Part, error) {
+	p, err := u.Source.Fetch(ctx, from, to)
+	return depot.Part{Body: p.Body, From: p.From, Size: p.Size}, err
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

@@ -41,6 +41,9 @@ type Options struct {
 	// zero have their defaults.
 	NoGateway bool
 	Gateway   gateway.Settings
+	// GatewayQuota is how many bytes the gateway keeps; 0 is as many as the disk has room
+	// for.
+	GatewayQuota int64
 	// Hold is how long a worker holds a run without renewing it.
 	Hold    time.Duration
 	Now     func() time.Time

@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/depot"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
@@ -51,6 +52,7 @@ type Server struct {
 	opts    Options
 	handler http.Handler
 	lock    *os.File
+	depot   *depot.Depot
 }
 
 // Providers are the families that there are. Without tools they describe themselves and
@@ -221,8 +223,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // Close closes the store and lets another process have the data directory.
 func (s *Server) Close() error {
 	var err error
+	if s.depot != nil {
+		err = s.depot.Close()
+	}
 	if s.Store != nil {
-		err = s.Store.Close()
+		err = errors.Join(err, s.Store.Close())
 	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
