@@ -62,8 +62,8 @@ func TestTagLife(t *testing.T) {
 func TestHung(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(f *registrytest.Faults){
-		"hangs":   func(f *registrytest.Faults) { f.Gate = make(chan struct{}) },
-		"broken":  func(f *registrytest.Faults) { f.Fail = []registrytest.Failure{{Status: 500}} },
+		"hangs":  func(f *registrytest.Faults) { f.Gate = make(chan struct{}) },
+		"broken": func(f *registrytest.Faults) { f.Fail = []registrytest.Failure{{Status: 500}} },
 		"limited": func(f *registrytest.Faults) {
 			f.Fail = []registrytest.Failure{{Status: 429, Header: map[string]string{"Retry-After": "60"}}}
 		},

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -150,4 +151,37 @@ func layerOf(t testing.TB, image v1.Image, n int) (digest string, body []byte) {
 		t.Fatal(err)
 	}
 	return d.String(), b
+}
+
+// serve serves at an address of this machine.
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// askCut asks for what may be cut off, and gives what came of it.
+func (r *room) askCut(t testing.TB, path, token string, headers ...string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+path, nil)
+	if err != nil {
+		t.Error(err)
+		return reply{}
+	}
+	req.SetBasicAuth("any", token)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Add(name, value)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return reply{} // cut off before its beginning
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	return reply{res.StatusCode, res.Header, string(b)}
 }
