@@ -42,6 +42,7 @@ type serveFlags struct {
 	noWorker       bool
 	instance       bool
 	worker         workFlags
+	gateway        gatewayFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -65,6 +66,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	f.logs.add(c)
 	fl.BoolVar(&f.noWorker, "no-worker", false, "run no worker inside")
 	f.worker.add(c)
+	f.gateway.add(c)
 	return c
 }
 
@@ -79,6 +81,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if f.hold < server.ShortestHold {
 		return usage("--hold %s is too short for a worker to keep: give %s or more", f.hold, server.ShortestHold)
 	}
+	if err := f.gateway.check(); err != nil {
+		return err
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -92,6 +97,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	o := a.serverOptions(f.store)
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
 	o.RegistryTimeout, o.InstanceLogins = f.worker.registryTimeout, f.instance
+	f.gateway.set(&o)
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func TestOtherOrganization(t *testing.T) {
 			s := r.secret(t)
 			eve := r.Organization("evil", "eve")
 			r.add(t, eve, "evil", "evil", "*", "side", "side-"+password)
-			r.push(t, registrytest.RandomImage(t, 10), "side/own:v1")
+			r.push(t, registrytest.RandomImage(t, 10), "side/own:latest")
 			token := r.tokenOf(t, eve)
 			none := s.nobodys()
 			basic := func(user, token string) string { return "Authorization: " + basicOf(user, token) }
@@ -167,7 +167,7 @@ func TestOtherOrganization(t *testing.T) {
 			if got := r.get(t, "/v2/"+r.at("team/app")+"/blobs/"+s.layer); got.status != 200 {
 				t.Errorf("acme itself: %d", got.status)
 			}
-			if got := r.ask(t, "GET", "/v2/"+r.at("side/own")+"/manifests/v1", token); got.status != 200 {
+			if got := r.ask(t, "GET", "/v2/"+r.at("side/own")+"/manifests/latest", token); got.status != 200 {
 				t.Errorf("eve's own: %d %s", got.status, got.body)
 			}
 		})
