@@ -51,7 +51,7 @@ func (r *room) hammer(path, login string, n int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // It was read.
 	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json\r\n\r\n",
 		path, r.gatewayHost(), login)
 	in := bufio.NewReader(conn)

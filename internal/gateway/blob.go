@@ -41,14 +41,14 @@ func (g *Gateway) serveBlob(w http.ResponseWriter, r *http.Request, t target, s 
 	}
 	want, status := span{0, a.size}, http.StatusOK
 	if header := r.Header.Get("Range"); header != "" && ifRange(r, h["Etag"][0]) {
-		part, within := false, false
-		if want, part, within = readRange(header, a.size); !within {
+		s, part, within := readRange(header, a.size)
+		if !within {
 			for _, name := range []string{"Docker-Content-Digest", "Etag", "Cache-Control"} {
 				delete(h, name)
 			}
 			return &refusal{code: wire.RangeInvalid, message: "the range isn't in the blob", size: a.size}
 		}
-		if part {
+		if want = s; part {
 			status = http.StatusPartialContent
 			h["Content-Range"] = []string{"bytes " + strconv.FormatInt(want.from, 10) + "-" + strconv.FormatInt(want.to-1, 10) + "/" + strconv.FormatInt(a.size, 10)}
 		}
@@ -62,7 +62,7 @@ func (g *Gateway) serveBlob(w http.ResponseWriter, r *http.Request, t target, s 
 		g.note(r, t, *s, status, nil)
 		return nil
 	}
-	return g.sendBlob(w, r, t, s, a, digest, want, status)
+	return g.sendBlob(r.Context(), exchange{w, r, t, s}, a, digest, want, status)
 }
 
 // ifRange reports whether a Range is to be looked at (RFC 9110, section 13.1.5).
@@ -73,24 +73,24 @@ func ifRange(r *http.Request, etag string) bool {
 
 // sendBlob sends the bytes as they come. Once some were sent, only breaking the reply off
 // can say that it isn't whole.
-func (g *Gateway) sendBlob(w http.ResponseWriter, r *http.Request, t target, s *session, a blobAnswer, digest fairlead.Digest, want span, status int) *refusal {
-	out := &late{ResponseWriter: w, status: status}
-	hit, err := a.view.copyBlob(r.Context(), s, digest, a.size, want, out)
+func (g *Gateway) sendBlob(ctx context.Context, x exchange, a blobAnswer, digest fairlead.Digest, want span, status int) *refusal {
+	out := &late{ResponseWriter: x.w, status: status}
+	hit, err := a.view.copyBlob(ctx, x.s, digest, a.size, want, out)
 	a.view.count.served(hit, a.stale)
 	a.view.count.sent(out.n)
 	switch {
 	case err == nil:
 		out.begin() // of an empty blob nothing was written
-		g.note(r, t, *s, status, nil)
+		g.note(x.r, x.t, *x.s, status, nil)
 		return nil
 	case !out.begun:
-		h := w.Header()
+		h := x.w.Header()
 		for _, name := range []string{"Docker-Content-Digest", "Etag", "Accept-Ranges", "Content-Range"} {
 			delete(h, name)
 		}
 		return refuse(err, blobs)
 	default:
-		g.note(r, t, *s, status, &refusal{cause: err})
+		g.note(x.r, x.t, *x.s, status, &refusal{cause: err})
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -47,7 +47,7 @@ func TestClients(t *testing.T) {
 			}{
 				{"crane", crane}, {"oras", orasPull}, {"regclient", regctl}, {"skopeo", skopeo}, {"docker", docker}, {"containerd", containerd},
 			} {
-				t.Run(c.name, func(t *testing.T) { //nolint:paralleltest // What the first has fetched, the others find.
+				t.Run(c.name, func(t *testing.T) { // one after the other: what the first has fetched, the others find
 					c.pull(t, r, image, digest)
 				})
 			}
@@ -129,10 +129,9 @@ func regctl(t *testing.T, r *room, image v1.Image, digest string) {
 }
 
 // run runs a program of the machine's.
-func run(t *testing.T, env []string, program string, args ...string) string {
+func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", program, args[0], err, out)
@@ -148,8 +147,8 @@ func skopeo(t *testing.T, r *room, _ v1.Image, digest string) {
 	if err := os.WriteFile(file, []byte(login), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, nil, "skopeo", "copy", "--src-tls-verify=false", "--authfile", file, "docker://"+r.throughGateway(), "oci:"+dir+"/image:v1")
-	out := run(t, nil, "skopeo", "inspect", "--tls-verify=false", "--authfile", file, "docker://"+r.throughGateway())
+	run(t, "skopeo", "copy", "--src-tls-verify=false", "--authfile", file, "docker://"+r.throughGateway(), "oci:"+dir+"/image:v1")
+	out := run(t, "skopeo", "inspect", "--tls-verify=false", "--authfile", file, "docker://"+r.throughGateway())
 	if !strings.Contains(out, digest) {
 		t.Errorf("%s", out)
 	}
@@ -161,7 +160,7 @@ func docker(t *testing.T, r *room, image v1.Image, digest string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer engine.Close()
+	defer engine.Close() //nolint:errcheck // A test's.
 	login, err := json.Marshal(map[string]string{"username": "ann", "password": r.token, "serveraddress": r.gatewayHost()})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +169,7 @@ func docker(t *testing.T, r *room, image v1.Image, digest string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reply.Close()
+	defer reply.Close() //nolint:errcheck // A test's.
 	said, err := io.ReadAll(reply)
 	if err != nil || !bytes.Contains(said, []byte(digest)) || bytes.Contains(said, []byte(`"error"`)) {
 		t.Fatalf("%s %v", said, err)
@@ -204,7 +203,7 @@ func containerd(t *testing.T, r *room, _ v1.Image, digest string) {
 	socket := filepath.Join(filepath.Dir(strings.TrimPrefix(dockertest.Host(t), "unix://")), "containerd.sock")
 	full := r.reg.Host() + "/team/app:v1"
 	before := len(r.reg.Requests())
-	out := run(t, nil, "ctr", "--address", socket, "--namespace", "gateway", "content", "fetch", "--hosts-dir", dir, "--user", "ann:"+r.token, full)
+	out := run(t, "ctr", "--address", socket, "--namespace", "gateway", "content", "fetch", "--hosts-dir", dir, "--user", "ann:"+r.token, full)
 	if !strings.Contains(out, digest) {
 		t.Errorf("%s", out)
 	}
@@ -213,5 +212,5 @@ func containerd(t *testing.T, r *room, _ v1.Image, digest string) {
 			t.Errorf("the registry itself was shown the gateway's login: %s %s", q.Method, q.Path)
 		}
 	}
-	run(t, nil, "ctr", "--address", socket, "--namespace", "gateway", "images", "rm", full)
+	run(t, "ctr", "--address", socket, "--namespace", "gateway", "images", "rm", full)
 }

@@ -166,6 +166,7 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, t target, s *ses
 		return nil
 	case uploads:
 		return unsupported()
+	default:
 	}
 	room, no := g.enter(r.Context(), s, t)
 	if no != nil {

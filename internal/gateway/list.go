@@ -109,23 +109,23 @@ func (g *Gateway) serveTags(w http.ResponseWriter, r *http.Request, t target, s 
 	if err != nil {
 		return refuse(err, tags)
 	}
-	g.sendList(w, r, t, s, v, stale, jsonType, body)
+	g.sendList(exchange{w, r, t, s}, v, stale, jsonType, body)
 	return nil
 }
 
-func (g *Gateway) sendList(w http.ResponseWriter, r *http.Request, t target, s *session, v *view, stale error, contentType []string, body []byte) {
-	h := w.Header()
+func (g *Gateway) sendList(x exchange, v *view, stale error, contentType []string, body []byte) {
+	h := x.w.Header()
 	if stale != nil {
-		g.warn(h, r, s, v, stale)
+		g.warn(h, x.r, x.s, v, stale)
 	}
 	h["Content-Type"], h["Cache-Control"] = contentType, ownFresh
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
-		n, _ := w.Write(body) // whoever has left needs no reply
+	x.w.WriteHeader(http.StatusOK)
+	if x.r.Method == http.MethodGet {
+		n, _ := x.w.Write(body) // whoever has left needs no reply
 		v.count.sent(int64(n))
 	}
-	g.note(r, t, *s, http.StatusOK, nil)
+	g.note(x.r, x.t, *x.s, http.StatusOK, nil)
 }
 
 // pageOf reads the query of a list of tags. n is -1 if it isn't given. What else an
@@ -238,7 +238,7 @@ func (g *Gateway) serveReferrers(w http.ResponseWriter, r *http.Request, t targe
 	if query.Get("artifactType") != "" {
 		w.Header()["Oci-Filters-Applied"] = []string{"artifactType"}
 	}
-	g.sendList(w, r, t, s, v, stale, []string{ocispec.MediaTypeImageIndex}, body)
+	g.sendList(exchange{w, r, t, s}, v, stale, []string{ocispec.MediaTypeImageIndex}, body)
 	return nil
 }
 

@@ -45,11 +45,11 @@ func (r *room) trade(t *testing.T, user, token, query string) (tokens, int) {
 
 func (r *room) post(t *testing.T, form url.Values) (tokens, int) {
 	t.Helper()
-	res, err := http.PostForm(r.URL+wire.GatewayTokenPath, form) //nolint:noctx // A test's.
+	res, err := http.PostForm(r.URL+wire.GatewayTokenPath, form)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // It was read.
 	var into tokens
 	if err := json.NewDecoder(res.Body).Decode(&into); err != nil {
 		t.Fatal(err)

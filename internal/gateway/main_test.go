@@ -34,21 +34,21 @@ func robot() registrytest.Account {
 	return registrytest.Account{Name: "robot", Password: password, Rights: registrytest.Everything()}
 }
 
-func newRoom(t testing.TB, auth registrytest.Auth, options ...fairleadtest.Option) *room {
-	t.Helper()
+func newRoom(tb testing.TB, auth registrytest.Auth, options ...fairleadtest.Option) *room {
+	tb.Helper()
 	r := &room{clock: fairleadtest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
-	r.Plane = fairleadtest.Start(t, append([]fairleadtest.Option{fairleadtest.WithClock(r.clock)}, options...)...)
-	r.reg = registrytest.New(t, registrytest.Config{Auth: auth, Accounts: []registrytest.Account{
+	r.Plane = fairleadtest.Start(tb, append([]fairleadtest.Option{fairleadtest.WithClock(r.clock)}, options...)...)
+	r.reg = registrytest.New(tb, registrytest.Config{Auth: auth, Accounts: []registrytest.Account{
 		robot(), {Name: "side", Password: "side-" + password, Rights: registrytest.Reads("side/")},
 	}, Now: r.clock.Now})
-	r.add(t, r.Ann, "acme", "main", "*", "robot", password)
-	r.token = r.tokenOf(t, r.Ann)
+	r.add(tb, r.Ann, "acme", "main", "*", "robot", password)
+	r.token = r.tokenOf(tb, r.Ann)
 	return r
 }
 
 // add adds an entry for what is below the registry's host.
-func (r *room) add(t testing.TB, by *client.Client, org fairlead.Name, name, path, account, secret string) {
-	t.Helper()
+func (r *room) add(tb testing.TB, by *client.Client, org fairlead.Name, name, path, account, secret string) {
+	tb.Helper()
 	req := wire.RegistryRequest{
 		OrganizationPath: wire.OrganizationPath{Organization: org}, Name: name, Pattern: r.reg.Host() + "/" + path, PlainHTTP: true,
 	}
@@ -58,12 +58,12 @@ func (r *room) add(t testing.TB, by *client.Client, org fairlead.Name, name, pat
 			Secrets: map[string]wire.Clear{"password": {Secret: fairlead.SecretText(secret)}},
 		}
 	}
-	fairleadtest.Must(t, by, wire.AddRegistry, req)
+	fairleadtest.Must(tb, by, wire.AddRegistry, req)
 }
 
-func (r *room) tokenOf(t testing.TB, by *client.Client, scopes ...string) string {
-	t.Helper()
-	made := fairleadtest.Must(t, by, wire.CreateToken, wire.TokenRequest{Name: "pull", Scopes: scopes})
+func (r *room) tokenOf(tb testing.TB, by *client.Client, scopes ...string) string {
+	tb.Helper()
+	made := fairleadtest.Must(tb, by, wire.CreateToken, wire.TokenRequest{Name: "pull", Scopes: scopes})
 	return string(made.Token.Reveal())
 }
 
@@ -83,11 +83,11 @@ type reply struct {
 }
 
 // ask sends a request with a token as the password, and headers as "Name: value".
-func (r *room) ask(t testing.TB, method, path, token string, headers ...string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.URL+path, nil)
+func (r *room) ask(tb testing.TB, method, path, token string, headers ...string) reply {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), method, r.URL+path, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if token != "" {
 		req.SetBasicAuth("any", token)
@@ -98,25 +98,25 @@ func (r *room) ask(t testing.TB, method, path, token string, headers ...string) 
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		tb.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // It was read.
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		tb.Fatalf("%s %s: %v", method, path, err)
 	}
 	return reply{res.StatusCode, res.Header, string(b)}
 }
 
-func (r *room) get(t testing.TB, path string, headers ...string) reply {
-	t.Helper()
-	return r.ask(t, http.MethodGet, path, r.token, headers...)
+func (r *room) get(tb testing.TB, path string, headers ...string) reply {
+	tb.Helper()
+	return r.ask(tb, http.MethodGet, path, r.token, headers...)
 }
 
 // push pushes an image and gives its digest.
-func (r *room) push(t testing.TB, image v1.Image, name string) string {
-	t.Helper()
-	return registrytest.Push(t, r.reg, image, name, robot())
+func (r *room) push(tb testing.TB, image v1.Image, name string) string {
+	tb.Helper()
+	return registrytest.Push(tb, r.reg, image, name, robot())
 }
 
 // fronts counts what the registry itself was asked, by method and part of the path.
@@ -131,33 +131,33 @@ func (r *room) fronts(method, part string) int {
 }
 
 // layerOf gives the digest and the bytes of an image's n-th layer.
-func layerOf(t testing.TB, image v1.Image, n int) (digest string, body []byte) {
-	t.Helper()
+func layerOf(tb testing.TB, image v1.Image, n int) (digest string, body []byte) {
+	tb.Helper()
 	layers, err := image.Layers()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	d, err := layers[n].Digest()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	rc, err := layers[n].Compressed()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer rc.Close()
+	defer rc.Close() //nolint:errcheck // It was read.
 	b, err := io.ReadAll(rc)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d.String(), b
 }
 
 // serve serves at an address of this machine.
-func serve(t testing.TB, h http.Handler) string {
-	t.Helper()
+func serve(tb testing.TB, h http.Handler) string {
+	tb.Helper()
 	s := httptest.NewServer(h)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		s.CloseClientConnections()
 		s.Close()
 	})
@@ -165,11 +165,11 @@ func serve(t testing.TB, h http.Handler) string {
 }
 
 // askCut asks for what may be cut off, and gives what came of it.
-func (r *room) askCut(t testing.TB, path, token string, headers ...string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.URL+path, nil)
+func (r *room) askCut(tb testing.TB, path, token string, headers ...string) reply {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, r.URL+path, nil)
 	if err != nil {
-		t.Error(err)
+		tb.Error(err)
 		return reply{}
 	}
 	req.SetBasicAuth("any", token)
@@ -181,7 +181,7 @@ func (r *room) askCut(t testing.TB, path, token string, headers ...string) reply
 	if err != nil {
 		return reply{} // cut off before its beginning
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // It was read.
 	b, _ := io.ReadAll(res.Body)
 	return reply{res.StatusCode, res.Header, string(b)}
 }

@@ -84,7 +84,7 @@ func (r *refusal) write(w http.ResponseWriter, req *http.Request, now time.Time)
 	}
 	w.WriteHeader(wire.DistributionStatus(r.code))
 	if req.Method != http.MethodHead {
-		_, _ = w.Write(body) // whoever has left needs no reply
+		_, _ = w.Write(body) //nolint:gosec // It is JSON, and marked as such with nosniff. Whoever has left needs no reply.
 	}
 }
 

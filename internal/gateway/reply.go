@@ -28,6 +28,14 @@ var (
 	emptyObject = []byte("{}")
 )
 
+// exchange is one request that is being answered.
+type exchange struct {
+	w http.ResponseWriter
+	r *http.Request
+	t target
+	s *session
+}
+
 // fromOf is the address that the request came from, without its port.
 func fromOf(r *http.Request) string { return withoutPort(r.RemoteAddr) }
 

@@ -19,8 +19,6 @@ type doc struct {
 	contentType, length, digest, etag []string
 }
 
-func (d *doc) tag() string { return d.etag[0] }
-
 // shelf keeps the bodies of manifests in memory, once for all, up to a size. To have one
 // is no right to read it: the views decide on that.
 type shelf struct {

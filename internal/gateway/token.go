@@ -170,6 +170,7 @@ func (g *Gateway) trade(r *http.Request, ask tokenRequest) (tokenReply, error) {
 		return heldReply(reply, p.pass, g.logins.passes, now)
 	case accessPass:
 		return tokenReply{}, unauthenticated("a token isn't traded for another one")
+	default:
 	}
 	access := pass{Kind: accessPass, Organization: p.organization, Token: p.hash[:], Expires: now.Add(accessLife).Unix()}
 	access.Names, reply.Scope = namesIn(ask.scopes)
@@ -188,8 +189,8 @@ func (g *Gateway) trade(r *http.Request, ask tokenRequest) (tokenReply, error) {
 	return reply, nil
 }
 
-func heldReply(reply tokenReply, p pass, make passes, now time.Time) (tokenReply, error) {
-	text, err := make.make(p)
+func heldReply(reply tokenReply, p pass, by passes, now time.Time) (tokenReply, error) {
+	text, err := by.make(p)
 	reply.Token.Secret, reply.AccessToken.Secret = text, text
 	reply.ExpiresIn = max(1, min(reply.ExpiresIn, int(p.Expires-now.Unix())))
 	return reply, err
@@ -218,11 +219,12 @@ func (g *Gateway) tokenRefused(w http.ResponseWriter, r *http.Request, word stri
 		h["Www-Authenticate"] = []string{`Basic realm="` + service + `"`}
 	}
 	status := wire.DistributionStatus(no.code)
-	switch {
-	case e.Kind == fairlead.Invalid:
+	switch e.Kind {
+	case fairlead.Invalid:
 		status = http.StatusBadRequest
-	case e.Kind == fairlead.Unavailable, e.Kind == fairlead.Internal:
+	case fairlead.Unavailable, fairlead.Internal:
 		word = "temporarily_unavailable"
+	default:
 	}
 	h["Cache-Control"] = noStore
 	h["Content-Type"] = jsonType

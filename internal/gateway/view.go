@@ -203,7 +203,7 @@ func (v *view) ask(ctx context.Context, s *session, what string, content bool, d
 }
 
 // errLate is for an upstream that takes longer than somebody waits for it.
-var errLate = errors.New("the upstream didn't answer in time") //nolint:gochecknoglobals // It is a sentinel.
+var errLate = errors.New("the upstream didn't answer in time")
 
 // await waits for an answer: for as long as the budget is where there is an older one
 // (not at all if the upstream is known not to answer), and otherwise for as long as the
