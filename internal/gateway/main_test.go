@@ -108,9 +108,9 @@ func (r *room) ask(tb testing.TB, method, path, token string, headers ...string)
 	return reply{res.StatusCode, res.Header, string(b)}
 }
 
-func (r *room) get(tb testing.TB, path string, headers ...string) reply {
+func (r *room) get(tb testing.TB, path string) reply {
 	tb.Helper()
-	return r.ask(tb, http.MethodGet, path, r.token, headers...)
+	return r.ask(tb, http.MethodGet, path, r.token)
 }
 
 // push pushes an image and gives its digest.
