@@ -21,10 +21,11 @@ import (
 	"fairlead.dev/fairlead/internal/depot"
 )
 
-// The link that fills are measured against.
+// The link that fills are measured against: bytes per second of all responses together,
+// the share of them that one response may have, and the delay of each request.
 const (
-	linkRate    = 125e6 // bytes per second
-	perResponse = 40e6
+	linkRate    = 125e6
+	perResponse = 0.32
 	roundTrip   = 20 * time.Millisecond
 )
 
@@ -82,9 +83,9 @@ type wide struct {
 	got  int
 }
 
-func newWide(tb testing.TB, blobs map[string]string, limit bool) *wide {
+func newWide(tb testing.TB, blobs map[string]string, rate float64) *wide {
 	tb.Helper()
-	w, all := &wide{}, &link{rate: linkRate}
+	w, all := &wide{}, &link{rate: rate}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.got++
@@ -96,9 +97,9 @@ func newWide(tb testing.TB, blobs map[string]string, limit bool) *wide {
 		}
 		defer func() { _ = f.Close() }()
 		rw.Header().Set("Content-Type", "application/octet-stream")
-		if limit {
+		if rate > 0 {
 			time.Sleep(roundTrip)
-			rw = struct{ http.ResponseWriter }{&limited{rw, all, &link{rate: perResponse}, &w.sent, &w.mu}}
+			rw = struct{ http.ResponseWriter }{&limited{rw, all, &link{rate: rate * perResponse}, &w.sent, &w.mu}}
 		}
 		http.ServeContent(rw, r, "", time.Time{}, f)
 	}))
@@ -192,7 +193,7 @@ func drain(tb testing.TB, client *http.Client, url string, want int64) {
 		return
 	}
 	defer func() { _ = res.Body.Close() }()
-	if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, res.Body, make([]byte, 256<<10)); err != nil || n != want {
+	if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, res.Body, make([]byte, 64<<10)); err != nil || n != want {
 		tb.Errorf("%d bytes of %d, %v", n, want, err)
 	}
 }
@@ -203,22 +204,49 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// memory gives what gives the most memory that was in use since, clients and all.
+func memory(b *testing.B) (peak func() uint64) {
+	b.Helper()
+	runtime.GC()
+	var most uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for t := time.NewTicker(20 * time.Millisecond); ; {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapInuse+m.StackInuse)
+			select {
+			case <-t.C:
+			case <-stop:
+				t.Stop()
+				return
+			}
+		}
+	}()
+	return func() uint64 { close(stop); <-stopped; return most }
+}
+
 // BenchmarkCold pulls what isn't there, through HTTP on both sides, and compares with
 // what the link could do.
 func BenchmarkCold(b *testing.B) {
 	train := []int{50e6, 101e6, 153e6, 254e6, 351e6, 605e6}
+	small := []int{5e6, 10e6, 15e6, 25e6, 35e6, 60e6}
 	for _, c := range []struct {
 		name    string
-		limit   bool
+		rate    float64
 		clients int
 		atOnce  int // blobs of one client
 		sizes   []int
 	}{
-		{"wan/train", true, 1, 3, train},
-		{"wan/stampede 8", true, 8, 1, []int{504e6}},
-		{"wan/stampede 64", true, 64, 1, []int{504e6}},
-		{"fast/train", false, 1, 3, train},
-		{"fast/stampede 8", false, 8, 1, []int{504e6}},
+		{"wan/train", linkRate, 1, 3, train},
+		{"wan/stampede 8", linkRate, 8, 1, []int{504e6}},
+		{"wan/stampede 64", linkRate, 64, 1, []int{504e6}},
+		// The same with a tenth of the bytes a second, which no machine is too slow for.
+		{"tenth/train", linkRate / 10, 1, 3, small},
+		{"tenth/stampede 8", linkRate / 10, 8, 1, []int{50e6}},
+		{"fast/train", 0, 1, 3, train},
+		{"fast/stampede 8", 0, 8, 1, []int{504e6}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			digests, files := blobFiles(b, c.sizes...)
@@ -229,13 +257,16 @@ func BenchmarkCold(b *testing.B) {
 			b.SetBytes(int64(total))
 			for b.Loop() {
 				b.StopTimer()
-				up := newWide(b, files, c.limit)
+				up := newWide(b, files, c.rate)
 				o := options(b.TempDir())
 				o.ChunkSize = 0
+				if c.rate == linkRate/10 {
+					o.ChunkSize = 1 << 20
+				}
 				d, client := open(b, o), newClient(b)
 				g := gateway(b, d, up.URL, client)
 				pulls := newClient(b)
-				runtime.GC()
+				peak := memory(b)
 				began, before := time.Now(), cpu()
 				b.StartTimer()
 				var all sync.WaitGroup
@@ -253,12 +284,13 @@ func BenchmarkCold(b *testing.B) {
 				b.StopTimer()
 				took := time.Since(began)
 				m := d.Metrics()
-				if c.limit {
-					b.ReportMetric(took.Seconds()*linkRate/float64(total), "x-link")
+				if c.rate > 0 {
+					b.ReportMetric(took.Seconds()*c.rate/float64(total), "x-link")
 				}
 				b.ReportMetric((cpu() - before).Seconds(), "cpu-s")
 				b.ReportMetric(float64(m.Down)/float64(total), "x-bytes")
 				b.ReportMetric(float64(m.Requests), "requests")
+				b.ReportMetric(float64(peak())/1e6, "peak-MB")
 				b.ReportMetric(float64(m.Hosts[0].Parallel), "parallel")
 				g.Close()
 				settled(b, d)
@@ -281,7 +313,7 @@ func BenchmarkWarm(b *testing.B) {
 	o := options(b.TempDir())
 	o.ChunkSize = 0
 	d, client := open(b, o), newClient(b)
-	up := newWide(b, files, false)
+	up := newWide(b, files, 0)
 	g := gateway(b, d, up.URL, client)
 	drain(b, client, g.URL+"/"+string(digests[0]), size)
 	settled(b, d)

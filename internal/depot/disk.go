@@ -81,14 +81,6 @@ func (k *disk) partial(digest fairlead.Digest) string {
 
 func (k *disk) journal(digest fairlead.Digest) string { return k.partial(digest) + journalSuffix }
 
-func (k *disk) open(digest fairlead.Digest) (*os.File, error) {
-	f, err := os.Open(k.whole(digest))
-	if err != nil {
-		return nil, k.failed("opening", err)
-	}
-	return f, nil
-}
-
 // store writes a whole blob so that it survives a crash.
 func (k *disk) store(digest fairlead.Digest, b []byte) error {
 	f, err := os.CreateTemp(filepath.Join(k.dir, "trash"), "put-*")

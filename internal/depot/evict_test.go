@@ -3,6 +3,7 @@ package depot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -216,7 +217,7 @@ func passed(t *testing.T, d *depot.Depot, want []byte, known int64, ranges bool)
 		}
 	}
 	p := make([]byte, 50)
-	if n, err := b.ReadAt(t.Context(), p, int64(len(want))-20); n != 20 || err != io.EOF || !bytes.Equal(p[:n], want[len(want)-20:]) {
+	if n, err := b.ReadAt(t.Context(), p, int64(len(want))-20); n != 20 || !errors.Is(err, io.EOF) || !bytes.Equal(p[:n], want[len(want)-20:]) {
 		t.Errorf("the end: %d bytes, %v", n, err)
 	}
 }

@@ -62,7 +62,7 @@ type flight struct {
 // feed is a source, and what is held against it.
 type feed struct {
 	src    Source
-	struck bool // it refused once, though it had given bytes
+	struck bool // it refused, though it had given bytes, and hasn't given any since
 }
 
 const (
