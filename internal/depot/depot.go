@@ -122,6 +122,7 @@ type Depot struct {
 	hosts   *hosts
 	counts  counters
 	buffers *sync.Pool
+	syncing sync.Mutex
 	work    sync.WaitGroup // flights
 
 	mu      sync.Mutex

@@ -2,6 +2,8 @@ package depot
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -201,5 +203,25 @@ func TestTuner(t *testing.T) {
 		if tune.limit != 1 {
 			t.Errorf("%d at once after cuts", tune.limit)
 		}
+	}
+}
+
+// TestAllocated counts what a file takes, and not its holes.
+func TestAllocated(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "sparse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteAt(make([]byte, 4096), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := allocated(info); n < 0 || n > 1<<20 {
+		t.Errorf("a sparse file takes %d bytes", n)
 	}
 }
