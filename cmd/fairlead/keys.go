@@ -74,6 +74,9 @@ func (a *app) status(ctx context.Context, store fairlead.Store, o server.Options
 // withStore opens the database beside a server that may be running.
 func (a *app) withStore(ctx context.Context, s storeFlags, do func(fairlead.Store, server.Options) error) error {
 	hideMemory()
+	if err := s.check(); err != nil {
+		return err
+	}
 	o := a.serverOptions(s)
 	store, err := server.OpenStore(ctx, o)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
@@ -158,6 +159,9 @@ func (a *app) registryUpdate() *cobra.Command {
 	c := &cobra.Command{
 		Use: "update NAME", Short: "Change a registry; secrets that aren't given are kept", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !changes(cmd) {
+				return usage("nothing to change was given: see `fairlead registry update --help`")
+			}
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
@@ -207,6 +211,13 @@ func (a *app) registryUpdate() *cobra.Command {
 	a.registryFlags(c, &disclosure, &caFile, &plain)
 	fields = a.addFieldFlags(c)
 	return c
+}
+
+// changes reports whether a flag of the command itself was given.
+func changes(cmd *cobra.Command) bool {
+	given := false
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { given = given || f.Changed })
+	return given
 }
 
 // changeLogin reads the fields that were given, for the entry's own connector.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +77,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err := f.worker.check(); err != nil {
 		return err
 	}
+	if err := f.store.check(); err != nil {
+		return err
+	}
 	if f.hold < server.ShortestHold {
 		return usage("--hold %s is too short for a worker to keep: give %s or more", f.hold, server.ShortestHold)
 	}
@@ -102,6 +106,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		return err
 	}
 	a.hint("Fairlead %s is ready at %s", version(), public)
+	if warning := f.exposed(listener); warning != "" {
+		a.hint("%s", warning)
+	}
 	if !offer.IsZero() {
 		a.hint("Nobody has set it up yet. Open this link, which holds once, or run `fairlead setup --data %s`:\n  %s", f.store.data, offer.Reveal())
 	}
@@ -182,6 +189,17 @@ func (f serveFlags) publicURL(l net.Listener) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
+// exposed warns of a server that other machines reach without TLS, by what is known of
+// it here: a proxy in front that speaks TLS shows in the public URL.
+func (f serveFlags) exposed(l net.Listener) string {
+	at, ok := l.Addr().(*net.TCPAddr)
+	if !ok || at.IP.IsLoopback() || f.cert != "" || strings.HasPrefix(f.public, "https://") {
+		return ""
+	}
+	return "Warning: other machines reach " + l.Addr().String() + " without TLS, so passwords and tokens can be read on the way.\n" +
+		"  Give --tls-cert and --tls-key, or put a TLS proxy in front, listen at 127.0.0.1, and name its address with --public-url https://..."
+}
+
 // storeFlags name the state: database and keys.
 type storeFlags struct{ data, database, keyFile string }
 
@@ -190,6 +208,18 @@ func (s *storeFlags) add(c *cobra.Command) {
 	f.StringVar(&s.data, "data", defaultData, "directory of all that is kept on this machine")
 	f.StringVar(&s.database, "database", "", "PostgreSQL database, postgres://... (default: SQLite in the data directory; FAIRLEAD_DATABASE)")
 	f.StringVar(&s.keyFile, "key-file", "", "file of the key-encryption keys (default: the systemd credential fairlead-key, or key.json in the data directory; FAIRLEAD_KEY_FILE)")
+}
+
+// check refuses a password on the command line, where every user of the machine reads it.
+func (s storeFlags) check() error {
+	u, err := url.Parse(s.database)
+	if err != nil || u.User == nil {
+		return nil //nolint:nilerr // What can't be read is refused where it is opened.
+	}
+	if _, ok := u.User.Password(); ok {
+		return usage("--database holds a password, which every user of this machine can read in the list of processes: give the URL as FAIRLEAD_DATABASE, or the password as PGPASSWORD or in a PGPASSFILE")
+	}
+	return nil
 }
 
 // serverOptions are those that every command on the state shares.

@@ -29,6 +29,9 @@ whole noun: --scope run.*) and to one organization (--limit, with -O).`,
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("days") && days < 1 {
+				return usage("--days %d: a token holds for a day at least; leave --days out for 90", days)
+			}
 			req := wire.TokenRequest{Name: args[0], Scopes: scopes, Days: days}
 			if limited {
 				org, err := a.org(cmd.Context(), c)

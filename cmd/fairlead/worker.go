@@ -198,6 +198,9 @@ func (a *app) chooseEngine(ctx context.Context, f workFlags, dir, self string, r
 	if runcErr == nil {
 		return r, nil
 	}
+	if fairlead.KindOf(runcErr) == fairlead.Conflict { // the engine is there; another worker uses the directory
+		return nil, runcErr
+	}
 	return nil, &fairlead.Error{
 		Kind: fairlead.Unavailable, Code: fairlead.CodeEngine, What: "choosing engine", Why: fmt.Sprintf("%v; %v", dockerErr, runcErr),
 		Remedy: "start the Docker engine, or install crun (apt-get install crun) and run as root",

@@ -29,7 +29,11 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		if o, ok := errors.AsType[*net.OpError](err); ok {
 			why = o.Err.Error()
 		}
-		return nil, &fairlead.Error{Kind: fairlead.Unavailable, What: "listening at " + address, Why: why, Remedy: "choose another address with --listen, or stop what uses it"}
+		e := &fairlead.Error{Kind: fairlead.Unavailable, What: "listening at " + address, Why: why, Remedy: "choose another address with --listen, or stop what uses it"}
+		if _, _, malformed := net.SplitHostPort(address); malformed != nil {
+			e.Kind, e.Remedy = fairlead.Invalid, "give host and port, such as 127.0.0.1:8480, or :8480 for every address"
+		}
+		return nil, e
 	}
 	return l, nil
 }
