@@ -36,7 +36,7 @@ func (b *Blob) Close() error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		b.entry.refs--
-		if f := b.entry.flight; f != nil && f == b.flight && b.entry.refs == 0 {
+		if f := b.entry.flight; f != nil && b.entry.refs == 0 {
 			f.unfollowed()
 		}
 	})

@@ -8,7 +8,10 @@ package depot
 import (
 	"container/list"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -119,6 +122,7 @@ type Depot struct {
 	hosts   *hosts
 	counts  counters
 	buffers *sync.Pool
+	syncing sync.Mutex
 	work    sync.WaitGroup // flights
 
 	mu      sync.Mutex
@@ -171,8 +175,10 @@ func (d *Depot) Close() error {
 
 // Get gives a blob: from the disk if it is there, otherwise as it arrives from src, or
 // from the source of somebody who wanted it before. Size is -1 if the caller doesn't
-// know it. The caller closes the blob. Errors are [fairlead.Invalid] for a digest that is
-// none, and [fairlead.Unavailable]; those of the upstream come from the blob's methods.
+// know it; with a source that is nil, only what is there whole is given. The caller
+// closes the blob. Errors are [fairlead.Invalid] for a digest that is none,
+// [fairlead.NotFound] without a source, and [fairlead.Unavailable]; those of the upstream
+// come from the blob's methods.
 func (d *Depot) Get(ctx context.Context, digest fairlead.Digest, size int64, owner Owner, src Source) (*Blob, error) {
 	if err := checkDigest(digest); err != nil {
 		return nil, err
@@ -216,16 +222,21 @@ func (d *Depot) join(ctx context.Context, w want) (b *Blob, ending <-chan struct
 	}
 	e := d.entries[w.digest]
 	if e != nil && e.whole {
-		file, err := d.disk.open(w.digest)
+		file, err := os.Open(d.disk.whole(w.digest))
 		if err == nil {
 			d.counts.hits.Add(1)
 			d.use(e, w.owner)
 			e.refs++
 			return &Blob{depot: d, entry: e, file: file, hit: true, src: w.src}, nil, nil
 		}
-		d.o.Report(err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, d.disk.failed("opening", err)
+		}
 		d.forget(e) // somebody has taken it away
 		e = nil
+	}
+	if w.src == nil {
+		return nil, nil, notKept("opening blob", w.digest)
 	}
 	if e != nil && e.flight != nil {
 		if !e.flight.join(w) {

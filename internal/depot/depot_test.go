@@ -321,6 +321,9 @@ func TestPut(t *testing.T) {
 		}
 	}
 	same(t, d, want, nil)
+	if _, err := d.Get(t.Context(), sha256Of(want[1:]), -1, owner, nil); fairlead.KindOf(err) != fairlead.NotFound {
+		t.Errorf("what isn't there, without a source: %v", err)
+	}
 	if u := d.Usage(); u.Bytes != 1000 || u.Blobs != 1 || u.Owners[owner] != 1000 {
 		t.Errorf("%+v", u)
 	}

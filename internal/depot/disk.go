@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"hash"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -80,14 +82,6 @@ func (k *disk) partial(digest fairlead.Digest) string {
 }
 
 func (k *disk) journal(digest fairlead.Digest) string { return k.partial(digest) + journalSuffix }
-
-func (k *disk) open(digest fairlead.Digest) (*os.File, error) {
-	f, err := os.Open(k.whole(digest))
-	if err != nil {
-		return nil, k.failed("opening", err)
-	}
-	return f, nil
-}
 
 // store writes a whole blob so that it survives a crash.
 func (k *disk) store(digest fairlead.Digest, b []byte) error {
@@ -183,9 +177,18 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// free is how many bytes the disk has room for.
+func (k *disk) free() (n int64, known bool) {
+	var s unix.Statfs_t
+	if unix.Fstatfs(int(k.lock.Fd()), &s) != nil || s.Blocks == 0 || s.Bsize <= 0 || s.Bavail > math.MaxInt64/uint64(s.Bsize) {
+		return 0, false
+	}
+	return int64(s.Bavail * uint64(s.Bsize)), true //nolint:gosec // It was just compared.
+}
+
 // allocated is what a file takes on the disk.
 func allocated(info fs.FileInfo) int64 {
-	if s, ok := info.Sys().(*unix.Stat_t); ok {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return s.Blocks * 512
 	}
 	return info.Size()

@@ -16,27 +16,21 @@ func (d *Depot) room(need int64) (gone []string, fits bool) {
 	if d.o.Quota <= 0 || d.total+need <= d.o.Quota {
 		return nil, true
 	}
-	if d.spare() < d.total+need-d.o.Quota {
+	over := d.total + need - d.o.Quota
+	var list []*entry
+	for p := d.order.Back(); p != nil && over > 0; p = p.Prev() {
+		if e, ok := p.Value.(*entry); ok && !e.busy() {
+			list = append(list, e)
+			over -= e.size
+		}
+	}
+	if over > 0 {
 		return nil, false // nothing is evicted for what doesn't fit anyway
 	}
-	for _, e := range d.victims() {
-		if d.total+need <= d.o.Quota {
-			break
-		}
+	for _, e := range list {
 		gone = append(gone, d.evict(e)...)
 	}
 	return gone, true
-}
-
-// spare is how many bytes could be evicted.
-func (d *Depot) spare() int64 {
-	var n int64
-	for _, e := range d.entries {
-		if !e.busy() {
-			n += e.size
-		}
-	}
-	return n
 }
 
 // victims are those that may be evicted, the least recently used first.
@@ -87,8 +81,8 @@ func (d *Depot) overQuota() []string {
 			}
 		}
 	}
-	more, _ := d.room(0)
-	if more == nil && d.o.Quota > 0 && d.total > d.o.Quota {
+	more, fits := d.room(0)
+	if !fits {
 		for _, e := range d.victims() { // all of it isn't enough, and better than nothing
 			more = append(more, d.evict(e)...)
 		}

@@ -192,8 +192,12 @@ func TestLoginEnds(t *testing.T) {
 	d := open(t, options(t.TempDir()))
 	want := bytesOf(10*chunk, 5)
 	u := serving(want)
+	var together sync.WaitGroup // three requests are under way when it ends
+	together.Add(3)
 	u.fault = func(n int, _ ask) *answer {
-		if n == 4 {
+		if n >= 4 && n < 7 {
+			together.Done()
+			together.Wait()
 			return &answer{err: refusal(fairlead.Unauthenticated)}
 		}
 		return nil

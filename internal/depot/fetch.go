@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fairlead.dev/fairlead"
 )
 
@@ -361,15 +359,10 @@ func (r *request) write(b []byte) error {
 	if whole {
 		f.journal.add(cellLine(cell, crc))
 	}
-	size, end := f.size(), f.chunks.end(cell)
+	size := f.size()
 	f.arrived(int64(len(b)))
 	f.mu.Unlock()
 	r.h.arrived(int64(len(b)))
-	if whole {
-		// The disk begins now, so that the sync at the end has little left to wait for.
-		from := int64(cell) * f.chunks.cell
-		_ = unix.SyncFileRange(int(f.file.Fd()), from, end-from, unix.SYNC_FILE_RANGE_WRITE)
-	}
 	if size < 0 && !f.d.reserve(f.e, at+int64(len(b))) {
 		return &noRoom{f.d.tooBig(f.digest, at+int64(len(b)))}
 	}

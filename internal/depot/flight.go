@@ -62,7 +62,7 @@ type flight struct {
 // feed is a source, and what is held against it.
 type feed struct {
 	src    Source
-	struck bool // it refused once, though it had given bytes
+	struck bool // it refused, though it had given bytes, and hasn't given any since
 }
 
 const (
@@ -199,16 +199,20 @@ func (f *flight) makeRoom(size int64) error {
 	if !f.d.reserve(f.e, size) {
 		return &noRoom{f.d.tooBig(f.digest, size)}
 	}
-	for size > 0 {
-		err := unix.Fallocate(int(f.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size)
-		switch {
-		case err == nil, !isFull(err): // not every file system can
+	f.mu.Lock()
+	need := size - f.chunks.have()
+	f.mu.Unlock()
+	// To take the room now would cost the file system more than it saves; that somebody
+	// else takes it meanwhile is noticed when it happens.
+	for {
+		free, known := f.d.disk.free()
+		if !known || free >= need {
 			return nil
-		case !f.d.reclaim(size):
-			return f.local(err)
+		}
+		if !f.d.reclaim(need - free) {
+			return f.local(unix.ENOSPC)
 		}
 	}
-	return nil
 }
 
 // noRoom is that a blob can't be kept. Whoever reads it is served without.
@@ -367,7 +371,10 @@ func (f *flight) end() {
 
 // commit makes the file a whole blob that survives a crash. Readers don't wait for it.
 func (f *flight) commit() error {
-	if err := f.file.Sync(); err != nil {
+	f.d.syncing.Lock() // one after the other is sooner done than all at once
+	err := f.file.Sync()
+	f.d.syncing.Unlock()
+	if err != nil {
 		return err
 	}
 	f.mu.Lock()

@@ -14,7 +14,14 @@ func (r *request) conclude(ctx context.Context, err error) {
 	var disk *broken
 	var bytes *spoilt
 	switch {
-	case err == nil, errors.Is(err, errRevoked), errors.Is(err, errNotHere):
+	case err == nil:
+		f.mu.Lock()
+		if r.epoch == f.epoch {
+			r.feed.struck = false
+		}
+		f.mu.Unlock()
+		return
+	case errors.Is(err, errRevoked), errors.Is(err, errNotHere):
 		return
 	case errors.As(err, &room), errors.As(err, &disk), errors.As(err, &bytes):
 		f.fail(err)
@@ -75,8 +82,12 @@ func passing(e *fairlead.Error) bool {
 // that may be a login that has just ended, of which the source knows now. Otherwise
 // another who wants the blob may have more of a right. Under f.mu.
 func (f *flight) refused(r *request, e *fairlead.Error) bool {
+	if r.epoch != f.epoch {
+		return false // it began before that was known
+	}
 	if e.Kind != fairlead.Invalid && !r.feed.struck && f.since > 0 {
 		r.feed.struck = true
+		f.epoch++
 		f.since = 0
 		return false
 	}
