@@ -49,4 +49,5 @@ const (
 	CodeWrongKey     Code = "wrong_key"      // the key-encryption key isn't the one that sealed the secrets
 	CodeNotSetUp     Code = "not_set_up"     // there is no administrator
 	CodeAlreadySetUp Code = "already_set_up" // there is one
+	CodeNoGateway    Code = "no_gateway"     // the server has no gateway
 )

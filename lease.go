@@ -46,6 +46,8 @@ const (
 	ShortLogin LeaseKind = "short-login"
 	// SecretItself: the stored secret, which an administrator has allowed.
 	SecretItself LeaseKind = "stored-secret"
+	// ThroughGateway: a login to the house's own gateway, for one repository behind it.
+	ThroughGateway LeaseKind = "gateway"
 )
 
 // Lease is a login for one scope. Either Bearer is set, or Username and Password, or
@@ -103,6 +105,21 @@ type Asker struct {
 	Project Project
 	Run     RunID
 	Image   ref.Image
+	// Inside says that the login stays in the house: the gateway pulls with it and hands
+	// out none. Then it may be the stored secret, whatever the entry discloses.
+	Inside bool
+}
+
+// Coverage is the registry entry that opens an image, at the versions at which what was
+// found out with it holds. The zero Coverage is none: the image is pulled anonymously.
+type Coverage struct {
+	Registry         RegistryID
+	RegistryVersion  int64
+	Connector        ConnectorID
+	ConnectorVersion int64
+	Name             Name
+	// PlainHTTP says that the registry is reached without TLS.
+	PlainHTTP bool
 }
 
 // May answers whether the asker may have a login for the project's images: by the right

@@ -79,3 +79,14 @@ type FoundPart struct {
 	Digest   Digest `json:"digest"`
 	Bytes    int64  `json:"bytes,omitempty" doc:"Of its config and layers, as they are transferred."`
 }
+
+// Origin is an upstream host that the gateway has had a blob from, or has begun to.
+type Origin struct {
+	Digest Digest
+	// Host is the registry's, with "http://" before it if it is reached without TLS.
+	Host string
+	// Whole says that it has given all of the bytes by itself.
+	Whole bool
+	// Since is when it began.
+	Since time.Time
+}

@@ -31,6 +31,7 @@ type Store interface {
 	Workers
 	Events
 	Keys
+	Origins
 	Pulse
 
 	// Write runs change in one transaction, adds the event that it returns, and
@@ -202,6 +203,12 @@ type Keys interface {
 	HouseSecrets(ctx context.Context) ([]HouseSecret, error)
 }
 
+// Origins reads which upstream hosts the gateway has had blobs from.
+type Origins interface {
+	// OriginsOf lists those of a blob, by host.
+	OriginsOf(ctx context.Context, digest Digest) ([]Origin, error)
+}
+
 // Pulse writes what is only ever looked at, and decides nothing that lasts.
 type Pulse interface {
 	// TouchToken notes that a token was used.
@@ -237,6 +244,9 @@ type Pulse interface {
 	// are passed over, so that an answer that was lost can be asked for again; a gap,
 	// or another fence than the run's, is a [Conflict].
 	AppendLog(ctx context.Context, id RunID, fence int64, lines []LogLine) error
+	// PutOrigin adds an upstream host of a blob, or notes that it has given all of it,
+	// which stays so. It is there for the next who asks, on every replica.
+	PutOrigin(ctx context.Context, o Origin) error
 }
 
 // Writer changes the state within [Store.Write]. Methods that are given a thing with a

@@ -53,6 +53,17 @@ func (c *Client) HeldKeychain(run fairlead.RunID, fence int64, now func() time.T
 	})
 }
 
+// HeldGatewayLease gives a worker a login to the server's own gateway, for the image of a
+// run that it holds. The lease's host and repository are those under which the image is
+// to be pulled, with its own tag or digest. [fairlead.Conflict] (CodeNoGateway) if the
+// server has no gateway.
+func (c *Client) HeldGatewayLease(ctx context.Context, run fairlead.RunID, fence int64, r ref.Resource) (fairlead.Lease, error) {
+	l, err := Do(ctx, c, wire.LeaseHeld, wire.HeldLeaseRequest{
+		HeldPath: wire.HeldPath{Run: run, Fence: fence}, Host: r.Host, Repository: r.Repository, Through: wire.Gateway,
+	})
+	return l.Lease(), err
+}
+
 func newKeychain(now func() time.Time, ask func(context.Context, fairlead.Scope, string) (wire.Lease, error)) *Keychain {
 	return &Keychain{ask: ask, now: now, leases: map[fairlead.Scope]fairlead.Lease{}, refused: map[fairlead.Scope]string{}}
 }

@@ -13,7 +13,7 @@ type Lease struct {
 	Host        string               `json:"host"`
 	Repository  string               `json:"repository"`
 	Verb        fairlead.Verb        `json:"verb" enum:"pull,push"`
-	Kind        fairlead.LeaseKind   `json:"kind" enum:"anonymous,registry-token,short-login,stored-secret"`
+	Kind        fairlead.LeaseKind   `json:"kind" enum:"anonymous,registry-token,short-login,stored-secret,gateway"`
 	Username    string               `json:"username,omitempty"`
 	Password    Clear                `json:"password,omitzero"`
 	Bearer      Clear                `json:"bearer,omitzero" doc:"Present it to the registry as Authorization: Bearer."`

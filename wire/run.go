@@ -169,7 +169,12 @@ type HeldLeaseRequest struct {
 	Host       string `json:"host"`
 	Repository string `json:"repository"`
 	Refused    string `json:"refused,omitempty"`
+	// Through asks for a login to the server's own gateway instead of to the registry.
+	Through string `json:"through,omitempty" enum:"gateway" doc:"For a login to the server's own gateway instead of to the registry."`
 }
+
+// Gateway is what [HeldLeaseRequest] says for a login to the server's own gateway.
+const Gateway = "gateway"
 
 // BegunRequest says that the command begins.
 type BegunRequest struct {

@@ -45,6 +45,7 @@ type serveFlags struct {
 	worker         workFlags
 	verifyEvery    time.Duration
 	expiryNotice   time.Duration
+	gateway        gatewayFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -70,6 +71,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	f.logs.add(c)
 	fl.BoolVar(&f.noWorker, "no-worker", false, "run no worker inside")
 	f.worker.add(c)
+	f.gateway.add(c)
 	return c
 }
 
@@ -93,6 +95,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if f.expiryNotice <= 0 {
 		return usage("--expiry-notice %s is no time: give some hours or days", f.expiryNotice)
 	}
+	if err := f.gateway.check(); err != nil {
+		return err
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -107,6 +112,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
 	o.RegistryTimeout, o.InstanceLogins = f.worker.registryTimeout, f.instance
 	o.VerifyEvery, o.ExpiryNotice = f.verifyEvery, f.expiryNotice
+	f.gateway.set(&o)
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

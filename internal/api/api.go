@@ -20,12 +20,18 @@ import (
 	"fairlead.dev/fairlead/internal/vault"
 	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/internal/webhook"
+	"fairlead.dev/fairlead/ref"
 )
 
 // Leases gives logins: the broker.
 type Leases interface {
 	Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error)
 	Refused(id string)
+}
+
+// Gateway gives workers logins to the server's own gateway.
+type Gateway interface {
+	Lease(who fairlead.Caller, run fairlead.RunID, fence int64, r ref.Resource) (fairlead.Lease, error)
 }
 
 // Issuer is Fairlead as an OpenID Connect provider.
@@ -57,6 +63,8 @@ type Options struct {
 	PublicURL string
 	// Issuer signs subject tokens; nil if there is none.
 	Issuer Issuer
+	// Gateway is nil if the server has none.
+	Gateway Gateway
 	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
 	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.

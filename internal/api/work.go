@@ -23,10 +23,7 @@ func (a *API) workRoutes() {
 	serve(a, wire.AppendLog, func(ctx context.Context, who fairlead.Caller, in wire.LogLines) (wire.None, error) {
 		return wire.None{}, a.Runs.AppendLog(ctx, who, in.Run, in.Fence, in.Lines)
 	})
-	serve(a, wire.LeaseHeld, func(ctx context.Context, who fairlead.Caller, in wire.HeldLeaseRequest) (wire.Lease, error) {
-		l, err := a.Runs.Lease(ctx, who, in.Run, in.Fence, ref.Resource{Host: in.Host, Repository: in.Repository}, in.Refused)
-		return wire.FromLease(l), err
-	})
+	serve(a, wire.LeaseHeld, a.leaseHeld)
 	serve(a, wire.Begin, func(ctx context.Context, who fairlead.Caller, in wire.BegunRequest) (wire.None, error) {
 		return wire.None{}, a.Runs.Begin(ctx, who, in.Run, in.Fence, in.Pulled)
 	})
@@ -76,4 +73,28 @@ func (a *API) claim(ctx context.Context, who fairlead.Caller, in wire.ClaimReque
 	return wire.Assignment{
 		Run: &got.Run, Project: got.Project.FullName(), Hold: wire.Milliseconds(got.Hold.Milliseconds()), NextLine: got.NextLine,
 	}, nil
+}
+
+// leaseHeld gives a worker a login for the image of a run that it holds: to its registry,
+// or to the server's own gateway.
+func (a *API) leaseHeld(ctx context.Context, who fairlead.Caller, in wire.HeldLeaseRequest) (wire.Lease, error) {
+	r := ref.Resource{Host: in.Host, Repository: in.Repository}
+	if in.Through == "" {
+		l, err := a.Runs.Lease(ctx, who, in.Run, in.Fence, r, in.Refused)
+		return wire.FromLease(l), err
+	}
+	asker, err := a.Runs.Asker(ctx, who, in.Run, in.Fence)
+	switch {
+	case err != nil:
+		return wire.Lease{}, err
+	case asker.Image.Resource != r:
+		return wire.Lease{}, runs.AnotherImage(asker.Image.Resource)
+	case a.Gateway == nil:
+		return wire.Lease{}, &fairlead.Error{
+			Kind: fairlead.Conflict, Code: fairlead.CodeNoGateway, What: "leasing a login to the gateway", Why: "this server has none",
+			Remedy: "pull directly, or start the server with its gateway",
+		}
+	}
+	l, err := a.Gateway.Lease(who, in.Run, in.Fence, r)
+	return wire.FromLease(l), err
 }

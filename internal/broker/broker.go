@@ -122,7 +122,7 @@ func (b *Broker) opened(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 	if e.connector.Expired(b.now()) {
 		return fairlead.Lease{}, expired(e)
 	}
-	slot, err := b.leases.get(ctx, keyOf(s, e), func(ctx context.Context) (fairlead.Lease, error) {
+	slot, err := b.leases.get(ctx, keyOf(a, s, e), func(ctx context.Context) (fairlead.Lease, error) {
 		return b.mint(ctx, a, s, e)
 	})
 	if err != nil {
@@ -204,6 +204,9 @@ func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 			}
 			if a.Run != "" {
 				ev = ev.With("run", string(a.Run))
+			}
+			if a.Inside {
+				ev = ev.With("through", "gateway")
 			}
 			ev.Project = a.Project.ID
 			return ev, nil

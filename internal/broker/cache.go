@@ -39,11 +39,12 @@ type key struct {
 	connector        fairlead.ConnectorID
 	connectorVersion int64
 	organization     fairlead.OrganizationID
+	inside           bool
 }
 
-func keyOf(s fairlead.Scope, e *entry) key {
+func keyOf(a fairlead.Asker, s fairlead.Scope, e *entry) key {
 	return key{
-		scope: s, registry: e.ID, registryVersion: e.Version, organization: e.Organization,
+		scope: s, inside: a.Inside, registry: e.ID, registryVersion: e.Version, organization: e.Organization,
 		connector: e.connector.ID, connectorVersion: e.connector.Version,
 	}
 }
@@ -263,7 +264,7 @@ func (c *cache) drop(id string) {
 
 func (k key) String() string {
 	return string(k.organization) + "\x00" + string(k.registry) + "\x00" + string(k.connector) + "\x00" +
-		strconv.FormatInt(k.registryVersion, 10) + "\x00" + strconv.FormatInt(k.connectorVersion, 10) + "\x00" + k.scope.Resource.Host + "\x00" + k.scope.String()
+		strconv.FormatInt(k.registryVersion, 10) + "\x00" + strconv.FormatInt(k.connectorVersion, 10) + "\x00" + strconv.FormatBool(k.inside) + "\x00" + k.scope.Resource.Host + "\x00" + k.scope.String()
 }
 
 func maxTime(a, b time.Time) time.Time {

@@ -36,15 +36,15 @@ func (b *Broker) mint(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e
 		return fairlead.Lease{}, fairlead.AsError("naming lease", err)
 	}
 	l.ID = id.String()
-	if err := b.narrow(ctx, &l, login, e); err != nil {
+	if err := b.narrow(ctx, &l, login, e, a.Inside); err != nil {
 		return fairlead.Lease{}, err
 	}
 	return l, nil
 }
 
 // narrow fills the lease with the least that opens its scope: a registry token, a
-// short-lived login, or the stored secret where that is allowed.
-func (b *Broker) narrow(ctx context.Context, l *fairlead.Lease, login provider.Login, e *entry) error {
+// short-lived login, or the stored secret where that is allowed or stays inside.
+func (b *Broker) narrow(ctx context.Context, l *fairlead.Lease, login provider.Login, e *entry, inside bool) error {
 	if login.Bearer.IsZero() {
 		bearer, err := b.trader.Trade(ctx, e.endpoint(l.For.Resource), oci.Login{
 			Username: login.Username, Password: login.Password, Identity: login.Identity,
@@ -69,7 +69,7 @@ func (b *Broker) narrow(ctx context.Context, l *fairlead.Lease, login provider.L
 		}
 	case !login.Stored:
 		l.Kind = fairlead.ShortLogin
-	case e.Disclosure == fairlead.StoredSecret:
+	case inside, e.Disclosure == fairlead.StoredSecret:
 		l.Kind = fairlead.SecretItself
 	default:
 		return undisclosed(l, e)

@@ -70,6 +70,7 @@ func storeTests() []storeTest {
 		{"Workers", testWorkers},
 		{"Keys", testKeys},
 		{"HouseSecrets", testHouseSecrets},
+		{"Origins", testOrigins},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},
@@ -108,6 +109,7 @@ func storeRaces() []storeTest {
 		{"RaceLog", testRaceLog},
 		{"RaceMoves", testRaceMoves},
 		{"RaceKeys", testRaceKeys},
+		{"RaceOrigins", testRaceOrigins},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
 	}

@@ -28,6 +28,7 @@ func Plan() map[string]int {
 		"internal/postgres":     4,
 		"internal/together":     4,
 		"internal/blob":         4,
+		"internal/depot":        4,
 		"internal/provider":     4,
 		"internal/provider/...": 4,
 		"internal/identity":     4,
@@ -53,8 +54,9 @@ func Plan() map[string]int {
 		"internal/localcredentials": 5,
 		"internal/renewal":          5,
 
-		"internal/api": 6,
-		"internal/web": 6,
+		"internal/api":     6,
+		"internal/gateway": 6,
+		"internal/web":     6,
 
 		"internal/server": 7,
 

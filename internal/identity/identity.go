@@ -53,14 +53,14 @@ func New(store fairlead.Store, now func() time.Time) (*Identity, error) {
 	return &Identity{store: store, now: now, hasher: h, tries: newTries(now), seen: map[fairlead.TokenHash]checked{}}, nil
 }
 
-// Caller gives whose token it is. from is the address that it came from, request
-// identifies the request. [fairlead.Unauthenticated] for a token that isn't one, has
-// expired or was revoked.
-func (i *Identity) Caller(ctx context.Context, text fairlead.Secret, from, request string) (fairlead.Caller, error) {
-	hash, ok := hashOf(text)
-	if !ok {
-		return fairlead.Caller{}, unauthenticated("the token is none of Fairlead's")
-	}
+// HashOf gives the hash that a token is known by, false if the text can't be one of
+// Fairlead's. Whether it is good is not said.
+func HashOf(text fairlead.Secret) (fairlead.TokenHash, bool) { return hashOf(text) }
+
+// Bound gives whose token it is by its hash, as [Identity.Caller] does. It is for proofs
+// that are bound to a token and were checked by whoever made them: knowing a hash proves
+// nothing.
+func (i *Identity) Bound(ctx context.Context, hash fairlead.TokenHash, from, request string) (fairlead.Caller, error) {
 	who, ok := i.remember(hash)
 	if !ok {
 		var err error
@@ -70,6 +70,17 @@ func (i *Identity) Caller(ctx context.Context, text fairlead.Secret, from, reque
 	}
 	who.From, who.Request = from, request
 	return who, nil
+}
+
+// Caller gives whose token it is. from is the address that it came from, request
+// identifies the request. [fairlead.Unauthenticated] for a token that isn't one, has
+// expired or was revoked.
+func (i *Identity) Caller(ctx context.Context, text fairlead.Secret, from, request string) (fairlead.Caller, error) {
+	hash, ok := hashOf(text)
+	if !ok {
+		return fairlead.Caller{}, unauthenticated("the token is none of Fairlead's")
+	}
+	return i.Bound(ctx, hash, from, request)
 }
 
 func (i *Identity) remember(hash fairlead.TokenHash) (fairlead.Caller, bool) {

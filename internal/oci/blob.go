@@ -30,8 +30,8 @@ type Part struct {
 // sentinel.
 var ErrNoRange = errors.New("the registry gives no ranges of blobs")
 
-// Part streams n bytes of a blob from an offset on, or what there is of them, and goes
-// on after a cut as [Client.Blob] does. The digest names the whole, so the bytes are not
+// Part streams n bytes of a blob from an offset on, or what there is of them (all if n is
+// negative), and goes on after a cut as [Client.Blob] does. The digest names the whole, so the bytes are not
 // checked: whoever puts the parts together checks them. Errors are those of [Client.Blob]
 // or [ErrNoRange].
 func (c *Client) Part(ctx context.Context, kc fairlead.Keychain, r ref.Resource, d Descriptor, from, n int64) (*Part, error) {
@@ -39,7 +39,11 @@ func (c *Client) Part(ctx context.Context, kc fairlead.Keychain, r ref.Resource,
 	if err := p.check(d); err != nil {
 		return nil, err
 	}
-	s, err := p.stream(ctx, d, from, from+n, true)
+	end := from + n
+	if n < 0 {
+		end = unknown
+	}
+	s, err := p.stream(ctx, d, from, end, true)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type pull struct {
 	what     string        // the gerund phrase of its errors
 	object   string        // what a 404 says isn't there: "tag v1"
 	verb     fairlead.Verb // of the login; "" is to pull
+	query    string        // of the URL, encoded
 	lease    fairlead.Lease
 	endpoint Endpoint
 }
@@ -35,6 +36,7 @@ func (p *pull) get(ctx context.Context, method string, h http.Header, accept fun
 			if err != nil {
 				return nil, err
 			}
+			u.RawQuery = p.query
 			return p.c.follow(ctx, p.what, target{endpoint: e, method: method, url: u, header: h, login: login})
 		}
 	}

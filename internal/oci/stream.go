@@ -57,7 +57,9 @@ func (p *pull) stream(ctx context.Context, d Descriptor, from, end int64, ranged
 	}
 	if d.Size > 0 {
 		s.total = d.Size
-		s.end = min(s.end, d.Size)
+		if s.end == unknown || s.end > d.Size {
+			s.end = d.Size
+		}
 	}
 	return s, s.open()
 }
@@ -179,6 +181,9 @@ func (s *stream) open() error {
 // begins at the first.
 func (s *stream) accept(res *followed) error {
 	host := s.pull.resource.Host
+	if e := res.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return broken(s.pull.what, host+" sends the blob encoded ("+quote(e)+"), although it was asked for it as it is")
+	}
 	switch res.StatusCode {
 	case http.StatusPartialContent:
 		first, total, ok := contentRange(res.Header.Get("Content-Range"))

@@ -180,9 +180,7 @@ func (r *Runs) Lease(
 		return fairlead.Lease{}, fairlead.Misread("image", err)
 	}
 	if at != image.Resource {
-		return fairlead.Lease{}, &fairlead.Error{
-			Kind: fairlead.Denied, What: "leasing a login for a run", Why: "the run is of another image", Remedy: "ask for " + image.Resource.String(),
-		}
+		return fairlead.Lease{}, AnotherImage(image.Resource)
 	}
 	p, err := r.store.Project(ctx, run.Project)
 	if err != nil {
@@ -190,6 +188,14 @@ func (r *Runs) Lease(
 	}
 	r.leases.Refused(refused)
 	return r.leases.Lease(ctx, fairlead.Asker{Who: who, Project: p, Run: id, Image: image}, fairlead.Scope{Resource: at, Verb: fairlead.Pull})
+}
+
+// AnotherImage is what a worker is told that asks for a login to another image than its
+// run's.
+func AnotherImage(own ref.Resource) error {
+	return &fairlead.Error{
+		Kind: fairlead.Denied, What: "leasing a login for a run", Why: "the run is of another image", Remedy: "ask for " + own.String(),
+	}
 }
 
 // Begin notes how the image was pulled and that the command begins.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/seal"
 )
 
@@ -36,6 +37,13 @@ type Options struct {
 	InstanceLogins bool
 	// Proxy says through which proxy a request to a registry goes, if any.
 	Proxy func(*http.Request) (*url.URL, error)
+	// NoGateway leaves the gateway out; Gateway are its settings, of which those that are
+	// zero have their defaults.
+	NoGateway bool
+	Gateway   gateway.Settings
+	// GatewayQuota is how many bytes the gateway keeps; 0 is as many as the disk has room
+	// for.
+	GatewayQuota int64
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.

@@ -15,6 +15,8 @@ import (
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
+	"fairlead.dev/fairlead/internal/depot"
+	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
 	"fairlead.dev/fairlead/internal/oci"
@@ -48,12 +50,15 @@ type Server struct {
 	Runs     *runs.Runs
 	Watch    *watch.Watch
 	Webhooks *webhook.Webhooks
+	// Gateway is the pull-through cache; nil if there is none.
+	Gateway *gateway.Gateway
 	// Issuer signs subject tokens; nil if the server's public address isn't https.
 	Issuer *issuer.Issuer
 
 	opts    Options
 	handler http.Handler
 	lock    *os.File
+	depot   *depot.Depot
 }
 
 // Providers are the families that there are. Without tools they describe themselves and
@@ -184,6 +189,12 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if s.Issuer != nil {
 		options.Issuer = s.Issuer
 	}
+	if !o.NoGateway {
+		if s.Gateway, err = s.gateway(ctx, leases, registries); err != nil {
+			return err
+		}
+		options.Gateway = s.Gateway
+	}
 	door, err := api.New(options)
 	if err != nil {
 		return err
@@ -197,7 +208,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json", issuer.DiscoveryPath, issuer.KeysPath} {
 		mux.Handle(path, door)
 	}
-	s.handler = mux
+	s.handler = s.split(mux)
 	return nil
 }
 
@@ -228,8 +239,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // Close closes the store and lets another process have the data directory.
 func (s *Server) Close() error {
 	var err error
+	if s.depot != nil {
+		err = s.depot.Close()
+	}
 	if s.Store != nil {
-		err = s.Store.Close()
+		err = errors.Join(err, s.Store.Close())
 	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
