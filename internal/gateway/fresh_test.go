@@ -221,7 +221,7 @@ func TestEntryChanged(t *testing.T) {
 	}
 	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{
 		ConnectorPath: wire.ConnectorPath{OrganizationPath: wire.OrganizationPath{Organization: "acme"}, Connector: "main"},
-		Secrets:       map[string]wire.Clear{"password": {Secret: fairlead.SecretText("wrong")}},
+		Secrets:       map[string]wire.Clear{"password": {Secret: fairlead.SecretText("wrong")}}, ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 	})
 	r.clock.Move(time.Second)
 	if got := r.get(t, path); got.status != 403 || !strings.Contains(got.body, "connector main") {
