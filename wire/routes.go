@@ -15,9 +15,10 @@ func Routes() []Route {
 		LeaseLogin.Route(),
 		HasArchive.Route(), PutArchive.Route(), CreateRun.Route(), ListRuns.Route(), ShowRun.Route(), StopRun.Route(),
 		ReadLog.Route(), ListOutputs.Route(), GetOutput.Route(),
+		Explain.Route(), DiagnoseImage.Route(), TestRegistry.Route(),
 		ListWorkers.Route(), AddWorker.Route(), RemoveWorker.Route(),
 		ListEvents.Route(),
-		Claim.Route(), Renew.Route(), AppendLog.Route(), LeaseHeld.Route(), Begin.Route(), End.Route(),
+		Claim.Route(), Renew.Route(), AppendLog.Route(), LeaseHeld.Route(), ReportLookout.Route(), Begin.Route(), End.Route(),
 		GetHeldArchive.Route(), PutOutput.Route(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
@@ -42,6 +43,7 @@ type Options struct {
 	Runs      *runs.Runs
 	Prover    *proof.Prover
 	Survey    *survey.Survey
+	Doctor    *diagnose.Doctor
 	Providers provider.Set
 	// Log is written to once for each request.
 	Log *slog.Logger
@@ -104,6 +106,7 @@ func (a *API) routes() {
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()
+	a.diagnoseRoutes()
 	a.plainRoutes()
 	a.issuerRoutes()
 }

@@ -50,6 +50,8 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"RunText", testRunText},
 		{"RunPages", testRunPages},
 		{"UpdateRun", testUpdateRun},
+		{"Diagnosis", testDiagnosis},
+		{"Lookouts", testLookouts},
 		{"Outputs", testOutputs},
 		{"Claims", testClaims},
 		{"ClaimOrder", testClaimOrder},

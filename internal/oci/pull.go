@@ -21,6 +21,7 @@ type pull struct {
 	object   string // what a 404 says isn't there: "tag v1"
 	lease    fairlead.Lease
 	endpoint Endpoint
+	limit    RateLimit // as the last reply to a HEAD has it
 }
 
 // get asks for something in the repository. Whatever comes back is a success or a

@@ -37,7 +37,9 @@ type Options struct {
 	// Proxy says through which proxy a request to a registry goes, if any.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Hold is how long a worker holds a run without renewing it.
-	Hold    time.Duration
+	Hold time.Duration
+	// Preflight looks at the image of each run before the run is queued.
+	Preflight bool
 	Now     func() time.Time
 	Log     *slog.Logger
 	Version string

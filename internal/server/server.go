@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
 	"fairlead.dev/fairlead/internal/oci"
@@ -159,10 +160,11 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	}
 	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
-	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
+	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now})
+	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold, Doctor: doctor, Preflight: o.Preflight})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault),
+		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault), Doctor: doctor,
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {
@@ -212,6 +214,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // Close closes the store and lets another process have the data directory.
 func (s *Server) Close() error {
 	var err error
+	if s.Runs != nil {
+		s.Runs.Close()
+	}
 	if s.Store != nil {
 		err = s.Store.Close()
 	}
