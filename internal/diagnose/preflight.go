@@ -125,4 +125,3 @@ func (d *Doctor) OfRun(ctx context.Context, p fairlead.Project, run fairlead.Run
 	}
 	return found, true
 }
-

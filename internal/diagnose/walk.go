@@ -259,9 +259,10 @@ func (w *walk) failed(err error) fairlead.Probe {
 	return fairlead.Probe{Verdict: fairlead.ProbeFailed, Detail: e.Why, Remedy: e.Remedy, Error: &e}
 }
 
-// ownConnector names the connector for errors that don't name it yet.
+// ownConnector names the connector for errors that don't name it yet. Its provider's own
+// do, and know better what to do.
 func (w *walk) ownConnector(e fairlead.Error) fairlead.Name {
-	if strings.Contains(e.Why+e.Remedy, "connector "+string(w.connector.Name)) || strings.Contains(e.Remedy, "`fairlead connector update") {
+	if strings.HasPrefix(e.What, "opening connector ") || strings.Contains(e.Why+e.Remedy, "connector "+string(w.connector.Name)) || strings.Contains(e.Remedy, "`fairlead connector update") {
 		return ""
 	}
 	return w.connector.Name

@@ -42,8 +42,8 @@ type Sight struct {
 	// Certificate is what the server showed; zero in plain HTTP.
 	Certificate Certificate
 	TLS         string // the version that was agreed on
-	Status       int
-	Challenge    Challenge
+	Status      int
+	Challenge   Challenge
 	// Realm is the host of the token endpoint, if the challenge names one.
 	Realm string
 	// Skew is by how much the server's clock is ahead of ours; Dated, whether it said.

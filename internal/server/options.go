@@ -40,9 +40,9 @@ type Options struct {
 	Hold time.Duration
 	// Preflight looks at the image of each run before the run is queued.
 	Preflight bool
-	Now     func() time.Time
-	Log     *slog.Logger
-	Version string
+	Now       func() time.Time
+	Log       *slog.Logger
+	Version   string
 	// TLS is for the listener; nil is plain http.
 	TLS *tls.Config
 	// Between gives what stands between the services and their store; nil is nothing. It
