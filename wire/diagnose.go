@@ -37,15 +37,15 @@ type DiagnosisLine struct {
 // [DiagnosisLine] of JSON a line (application/x-ndjson), each as soon as it is known.
 var (
 	Explain = Operation[ExplainRequest, fairlead.Explanation]{
-		ID: "explain-image", Method: "GET", Path: "/projects/{owner}/{project}/explain", Action: fairlead.ProjectRead,
+		ID: "explain-image", Method: "GET", Path: "/projects/{owner}/{project}/explain", Action: fairlead.LeasePull,
 		Summary: "Say which registry entry decides about an image, and why no other does",
 	}
 	DiagnoseImage = Stream[DoctorRequest]{
-		ID: "diagnose-image", Method: "GET", Path: "/projects/{owner}/{project}/diagnosis", Action: fairlead.LeasePull,
+		ID: "diagnose-image", Method: "POST", Path: "/projects/{owner}/{project}/diagnosis", Action: fairlead.LeasePull,
 		Summary: "Say, probe by probe, why an image can or cannot be pulled; a line of JSON each", BytesOut: true,
 	}
 	TestRegistry = Stream[RegistryTestRequest]{
-		ID: "test-registry", Method: "GET", Path: "/organizations/{organization}/registries/{registry}/diagnosis", Action: fairlead.RegistryRead,
+		ID: "test-registry", Method: "POST", Path: "/organizations/{organization}/registries/{registry}/diagnosis", Action: fairlead.RegistryRead,
 		Summary: "Say, probe by probe, what works with a registry entry; a line of JSON each", BytesOut: true,
 	}
 )

@@ -13,7 +13,7 @@ import (
 
 func (a *API) diagnoseRoutes() {
 	serve(a, wire.Explain, func(ctx context.Context, who fairlead.Caller, in wire.ExplainRequest) (fairlead.Explanation, error) {
-		p, err := a.Control.Project(ctx, who, in.Owner, in.Project, fairlead.ProjectRead)
+		p, err := a.Control.Project(ctx, who, in.Owner, in.Project, fairlead.LeasePull)
 		if err != nil {
 			return fairlead.Explanation{}, err
 		}

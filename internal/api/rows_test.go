@@ -249,6 +249,9 @@ func registryRows() []row {
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
 		}),
+		get(wire.TestRegistry, inAcme, func(n names) wire.RegistryTestRequest {
+			return wire.RegistryTestRequest{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.registry}, Image: n.host + "/team/app:v1"}
+		}).plus(need{fairlead.LeasePull, inAcme}),
 		op(wire.VerifyConnector, inAcme, func(n names) wire.VerifyRequest {
 			return wire.VerifyRequest{ConnectorPath: connector(n), Image: n.host + "/team/app:v1"}
 		}),

@@ -125,7 +125,7 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 	return map[string]func(*testing.T, *world) broken{
 		"AWS: a user without a right to log in": func(t *testing.T, w *world) broken {
 			_, _, b := aws(t, w, awsNothing)
-			b.probe, b.code, b.says, b.remedy = "right", fairlead.CodeNoRight, []string{"ecr:GetAuthorizationToken"}, "ecr:GetAuthorizationToken"
+			b.probe, b.code, b.says, b.remedy = "right", fairlead.CodeNoRight, []string{"ecr:GetAuthorizationToken"}, "fairlead connector guide cloud"
 			return b
 		},
 		"AWS: a user without a right to pull": func(t *testing.T, w *world) broken {

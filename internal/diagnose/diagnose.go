@@ -37,6 +37,8 @@ type Store interface {
 	Organization(ctx context.Context, id fairlead.OrganizationID) (fairlead.Organization, error)
 	Memberships(ctx context.Context, id fairlead.UserID) ([]fairlead.Membership, error)
 	RunsOf(ctx context.Context, project fairlead.ProjectID, before int64, limit int) ([]fairlead.Run, error)
+	// Write records what is done.
+	Write(ctx context.Context, change func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error)) error
 }
 
 // Options are what a doctor is made of.
@@ -109,8 +111,35 @@ func (d *Doctor) Diagnose(ctx context.Context, q Question) (fairlead.Diagnosis, 
 	if err := w.read(ctx); err != nil {
 		return fairlead.Diagnosis{}, err
 	}
+	if err := d.record(ctx, q); err != nil {
+		return fairlead.Diagnosis{}, err
+	}
 	w.steps(ctx)
 	return w.diagnosis(), nil
+}
+
+// record writes the event of somebody's asking: hosts are connected to for it, and secrets
+// opened. What the house asks by itself is recorded where that is done.
+func (d *Doctor) record(ctx context.Context, q Question) error {
+	a := q.Asker
+	if a.Who.Kind == fairlead.SystemSubject {
+		return nil
+	}
+	return d.Store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
+		on := fairlead.Object{Kind: "image", Name: fairlead.Clip(q.Image)}
+		if q.Entry != "" {
+			on = fairlead.Object{Kind: "registry", Name: string(q.Entry)}
+		}
+		ev := a.Who.Event(fairlead.LeasePull, a.Project.Place(), on).With("did", "diagnose")
+		if q.Image != "" {
+			ev = ev.With("for", fairlead.Clip(q.Image))
+		}
+		if q.From != "" {
+			ev = ev.With("worker", string(q.From))
+		}
+		ev.Project = a.Project.ID
+		return ev, nil
+	})
 }
 
 // fixed is a keychain that has one lease.

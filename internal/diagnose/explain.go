@@ -10,17 +10,12 @@ import (
 )
 
 // Explain says which entry decides about an image in a project and why no other does, who
-// may pull it, and what their lease will be. The caller needs the right to read projects
-// and, for an organization's, registry entries: [fairlead.Denied] otherwise, and
-// [fairlead.Invalid] for an image that can't be read.
+// may pull it, and what their lease will be. The caller needs the right
+// to a login in the project: [fairlead.Denied] otherwise, and [fairlead.Invalid] for an
+// image that can't be read.
 func (d *Doctor) Explain(ctx context.Context, who fairlead.Caller, p fairlead.Project, image string) (fairlead.Explanation, error) {
-	if err := who.May(fairlead.ProjectRead, p.Place()); err != nil {
+	if err := who.May(fairlead.LeasePull, p.Place()); err != nil {
 		return fairlead.Explanation{}, err
-	}
-	if !p.Personal() {
-		if err := who.May(fairlead.RegistryRead, p.Place()); err != nil {
-			return fairlead.Explanation{}, err
-		}
 	}
 	i, err := ref.Parse(image)
 	if err != nil {

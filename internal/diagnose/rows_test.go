@@ -128,7 +128,9 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 	}
 	lacking := func(_ *testing.T, w *world, b broken) broken {
 		b.probe, b.code, b.says, b.remedy = "right", fairlead.CodeNoRight, []string{"team/app"}, "connects another account"
-		b.mend = func() { w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "reader"}}) }
+		b.mend = func() {
+			w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "reader"}})
+		}
 		return b
 	}
 	return map[string]func(*testing.T, *world) broken{
@@ -177,12 +179,16 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 			_, b := bearer(w, as("reader", password))
 			b.ask.push = true
 			b.probe, b.code, b.says, b.remedy = "push", fairlead.CodeNoRight, []string{"push"}, "connects another account"
-			b.mend = func() { w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "robot"}}) }
+			b.mend = func() {
+				w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "robot"}})
+			}
 			return b
 		},
 		"a token endpoint in trouble": func(_ *testing.T, w *world) broken {
 			r, b := bearer(w)
-			r.Set(func(f *rt.Faults) { f.Fail = []rt.Failure{{Server: rt.Tokens, Path: "/token", Status: 503}, {Path: "/token", Status: 503}} })
+			r.Set(func(f *rt.Faults) {
+				f.Fail = []rt.Failure{{Server: rt.Tokens, Path: "/token", Status: 503}, {Path: "/token", Status: 503}}
+			})
 			b.probe, b.code, b.says, b.remedy = "token endpoint", fairlead.CodeRegistryBroken, []string{"in trouble (503"}, "try again"
 			b.mend = func() { r.Set(func(f *rt.Faults) { f.Fail = nil }) }
 			return b

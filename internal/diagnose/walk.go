@@ -216,7 +216,7 @@ func (w *walk) cause() *fairlead.Error {
 		return &fairlead.Error{Kind: fairlead.Unavailable, What: "looking at the " + warned.Name, Why: warned.Detail, Remedy: warned.Remedy}
 	}
 	e := *failed.Error
-	if clock != nil && (failed.Name == tokenProbe || failed.Name == loginProbe) {
+	if clock != nil && e.Code == fairlead.CodeLoginRefused {
 		e.Why = clock.Detail + "; what failed with it: " + e.Why
 		e.Remedy = clock.Remedy
 	}

@@ -96,9 +96,6 @@ func (r *Runs) lookout(ctx context.Context, w fairlead.Worker) (fairlead.Lookout
 
 // Seen takes what a worker has seen.
 func (r *Runs) Seen(ctx context.Context, who fairlead.Caller, id string, sight json.RawMessage) error {
-	if who.Kind != fairlead.WorkerSubject {
-		return fairlead.Missing(fairlead.RunPerform)
-	}
 	w, err := r.worker(ctx, who)
 	if err != nil {
 		return err
