@@ -81,7 +81,7 @@ func (a *app) printExplanation(w io.Writer, x fairlead.Explanation) {
 		}
 		lines = append(lines, []string{string(e.Registry), e.Pattern, mark, e.Why})
 	}
-	rows(w, "There are no registry entries. Add one: fairlead registry add --help", []string{"ENTRY", "PATTERN", "", "WHY"}, lines)
+	rows(w, "There are no registry entries. Add one: fairlead registry add --help", []string{"ENTRY", "PATTERN", "VERDICT", "WHY"}, lines)
 	for _, e := range []*fairlead.Error{x.Note, l.Error} {
 		if e != nil {
 			_, _ = fmt.Fprintf(w, "\n%s\nWhat to do: %s\n", printable(e.Why), printable(e.Remedy))
@@ -257,6 +257,9 @@ func (a *app) printCause(w io.Writer, d fairlead.Diagnosis) {
 		from = " The network was looked at from worker " + string(d.From) + "."
 	}
 	switch {
+	case d.Cause == nil && d.Image == "":
+		_, _ = fmt.Fprintf(w, "Nothing stands in the way, as far as can be tried without an image.%s\n", from)
+		return
 	case d.Cause == nil:
 		_, _ = fmt.Fprintf(w, "Nothing stands in the way.%s\n", from)
 		return

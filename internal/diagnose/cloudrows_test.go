@@ -124,16 +124,19 @@ func jfrog(t *testing.T, w *world, user, secret string) broken {
 func cloudRows() map[string]func(*testing.T, *world) broken {
 	return map[string]func(*testing.T, *world) broken{
 		"AWS: a user without a right to log in": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, _, b := aws(t, w, awsNothing)
 			b.probe, b.code, b.says, b.remedy = "right", fairlead.CodeNoRight, []string{"ecr:GetAuthorizationToken"}, "fairlead connector guide cloud"
 			return b
 		},
 		"AWS: a user without a right to pull": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, _, b := aws(t, w, awsLogin)
 			b.probe, b.code, b.says, b.remedy = "right", fairlead.CodeNoRight, []string{"team/app"}, "that right"
 			return b
 		},
 		"AWS: a deactivated key": func(t *testing.T, w *world) broken {
+			t.Helper()
 			amazon, key, b := aws(t, w, awsPull)
 			amazon.Deactivate(key.ID)
 			b.probe, b.code, b.says, b.remedy = "login", fairlead.CodeLoginRefused, nil, "key"

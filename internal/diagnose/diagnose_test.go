@@ -33,11 +33,11 @@ func TestBrokenSetUps(t *testing.T) {
 	if len(all) < 40 {
 		t.Errorf("there are only %d rows", len(all))
 	}
-	for name, make := range all {
+	for name, row := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			b := make(t, w)
+			b := row(t, w)
 			check(t, b, w.diagnose(t, b.ask))
 			b.mend()
 			next := b.ask

@@ -19,6 +19,7 @@ func (w *walk) token(ctx context.Context) fairlead.Probe {
 	switch fairlead.CodeOf(err) {
 	case fairlead.CodeLoginRefused, fairlead.CodeNoRight:
 		return ok("%s answers, and gives nothing without a login", w.sight.Realm)
+	default:
 	}
 	if err != nil && !errors.Is(err, oci.ErrNoTokenEndpoint) {
 		return w.failed(err)
@@ -90,6 +91,7 @@ func (w *walk) right(context.Context) fairlead.Probe {
 			p.Detail, p.Remedy = p.Error.Why, p.Error.Remedy
 		}
 		return p
+	default:
 	}
 	switch {
 	case w.image.Repository == "" || w.stood:

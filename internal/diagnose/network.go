@@ -157,7 +157,7 @@ func (w *walk) clock(context.Context) fairlead.Probe {
 	case isSkewed(w.sight.Skew):
 		return lasting(warning(w.skewed()+": tokens and signatures can be refused for that", mendClock), 0)
 	default:
-		return lasting(ok("it and the registry's are less than %s apart", mostSkew), 0)
+		return lasting(ok("it and the registry's are less than %d minutes apart", mostSkew/time.Minute), 0)
 	}
 }
 
@@ -171,14 +171,16 @@ func ReadSight(raw []byte, worker fairlead.Name) (oci.Sight, error) {
 			Why: "what it has seen can't be read: it may be of another version than the server", Remedy: "update the worker to the server's version",
 		}
 	}
-	if r.Error == nil {
-		if r.Sight.Stage != oci.StageArrived {
-			r.Error = &fairlead.Error{Kind: fairlead.Unavailable, Code: fairlead.CodeConnect, What: "looking from worker " + string(worker), Why: "it didn't reach the registry"}
-		} else {
-			return r.Sight, nil
+	arrived := r.Sight.Stage == oci.StageArrived
+	switch {
+	case r.Error == nil && arrived:
+		return r.Sight, nil
+	case r.Error == nil:
+		r.Error = &fairlead.Error{
+			Kind: fairlead.Unavailable, Code: fairlead.CodeConnect, What: "looking from worker " + string(worker), Why: "it didn't reach the registry",
+			Remedy: "look at the worker's log",
 		}
-	}
-	if r.Sight.Stage == oci.StageArrived {
+	case arrived:
 		r.Sight.Stage = oci.StageReply
 	}
 	return r.Sight, r.Error

@@ -28,7 +28,7 @@ func secure(w *world, how rt.TLS) (r *rt.Registry, b broken) {
 		r.Close()
 		good := w.registry(rt.Bearer, func(c *rt.Config) { c.TLS, c.Address = rt.GoodTLS, r.Host() })
 		ca := good.CA()
-		w.update("main", wire.RegistryUpdate{CABundle: &ca})
+		w.update(wire.RegistryUpdate{CABundle: &ca})
 	}
 	return r, b
 }
@@ -99,9 +99,9 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 		"an authority that isn't trusted": func(_ *testing.T, w *world) broken {
 			r, b := secure(w, rt.GoodTLS)
 			none, ca := "", r.CA()
-			w.update("main", wire.RegistryUpdate{CABundle: &none})
+			w.update(wire.RegistryUpdate{CABundle: &none})
 			b.says, b.remedy = []string{"signed by an authority that isn't trusted here"}, "`fairlead registry update main --ca-file FILE`"
-			b.mend = func() { w.update("main", wire.RegistryUpdate{CABundle: &ca}) }
+			b.mend = func() { w.update(wire.RegistryUpdate{CABundle: &ca}) }
 			return b
 		},
 		"a clock that is years behind": func(_ *testing.T, w *world) broken {
@@ -126,15 +126,15 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 			yes := true
 			return broken{
 				ask: ask{image: r.Host() + "/team/app:v1"}, probe: "tls", code: fairlead.CodeTLS, says: []string{"speaks HTTP without TLS"},
-				remedy: "`fairlead registry update main --plain-http`", mend: func() { w.update("main", wire.RegistryUpdate{PlainHTTP: &yes}) },
+				remedy: "`fairlead registry update main --plain-http`", mend: func() { w.update(wire.RegistryUpdate{PlainHTTP: &yes}) },
 			}
 		},
 		"TLS behind http": func(_ *testing.T, w *world) broken {
 			r, b := secure(w, rt.GoodTLS)
 			no, yes := false, true
-			w.update("main", wire.RegistryUpdate{PlainHTTP: &yes})
+			w.update(wire.RegistryUpdate{PlainHTTP: &yes})
 			b.says, b.remedy = []string{r.Host() + " speaks TLS"}, "`fairlead registry update main --plain-http=false`"
-			b.mend = func() { w.update("main", wire.RegistryUpdate{PlainHTTP: &no}) }
+			b.mend = func() { w.update(wire.RegistryUpdate{PlainHTTP: &no}) }
 			return b
 		},
 		"something that is no registry": func(t *testing.T, w *world) broken {

@@ -46,7 +46,7 @@ func entryRows() map[string]func(*testing.T, *world) broken {
 			b.says, b.remedy = []string{"personal projects can't use an organization's registries", "entry main of acme covers"}, "`fairlead project transfer ann/mine --to acme`"
 			after := b.ask
 			b.mend = func() {
-				after.project = fairleadtest.Must(t, w.Plane.Ann, wire.TransferProject, wire.ProjectTransfer{ProjectPath: wire.ProjectPath{Owner: "ann", Project: "mine"}, To: "acme"})
+				after.project = fairleadtest.Must(t, w.Ann, wire.TransferProject, wire.ProjectTransfer{ProjectPath: wire.ProjectPath{Owner: "ann", Project: "mine"}, To: "acme"})
 			}
 			b.after = &after
 			return b
@@ -75,21 +75,21 @@ func entryRows() map[string]func(*testing.T, *world) broken {
 			b.probe, b.code = "entry", fairlead.CodeNoEntry
 			b.says, b.remedy = []string{"entry main is shadowed", "the longer literal path comes first", "entry team's"}, "`fairlead registry remove team`"
 			b.mend = func() {
-				fairleadtest.Must(w.t, w.Plane.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: acme(), Registry: "team"}})
+				fairleadtest.Must(w.t, w.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: acme(), Registry: "team"}})
 			}
 			return b
 		},
 		"an entry that doesn't cover the image": func(_ *testing.T, w *world) broken {
 			r, b := bearer(w)
-			w.update("main", wire.RegistryUpdate{Pattern: r.Host() + "/team"})
+			w.update(wire.RegistryUpdate{Pattern: r.Host() + "/team"})
 			b.ask.entry = "main"
 			b.probe, b.code, b.says = "entry", fairlead.CodeNoEntry, []string{"the entry doesn't cover the image"}
 			b.remedy = "`fairlead registry update main --pattern '" + r.Host() + "/team/*'`"
-			b.mend = func() { w.update("main", wire.RegistryUpdate{Pattern: r.Host() + "/team/*"}) }
+			b.mend = func() { w.update(wire.RegistryUpdate{Pattern: r.Host() + "/team/*"}) }
 			return b
 		},
 		"an entry whose host is open": func(_ *testing.T, w *world) broken {
-			fairleadtest.Must(w.t, w.Plane.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme(), Name: "wide", Pattern: "*.registry.test/team/*"})
+			fairleadtest.Must(w.t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme(), Name: "wide", Pattern: "*.registry.test/team/*"})
 			r, _ := bearer(w)
 			return broken{
 				ask: ask{entry: "wide"}, probe: "name", says: []string{"leaves the host open"}, remedy: "name an image",
@@ -153,7 +153,7 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 			w.entry("main", r.Host())
 			return broken{
 				ask: ask{image: r.Host() + "/team/app:v1"}, probe: "login", code: fairlead.CodeDisclosure, says: []string{"no narrower login"},
-				remedy: "`fairlead registry update main --disclosure secret`", mend: func() { w.update("main", wire.RegistryUpdate{Disclosure: fairlead.StoredSecret}) },
+				remedy: "`fairlead registry update main --disclosure secret`", mend: func() { w.update(wire.RegistryUpdate{Disclosure: fairlead.StoredSecret}) },
 			}
 		},
 		"a token that grants less": func(t *testing.T, w *world) broken {

@@ -140,10 +140,24 @@ func (w *walk) steps(ctx context.Context) {
 		name string
 		do   func(context.Context) fairlead.Probe
 	}{
-		{nameProbe, w.name}, {projectProbe, w.project}, {entryProbe, w.entryOf}, {connectorProbe, w.connectorOf},
-		{proxyProbe, w.proxy}, {dnsProbe, w.dns}, {routeProbe, w.route}, {tlsProbe, w.tls}, {registryProbe, w.registry}, {clockProbe, w.clock},
-		{tokenProbe, w.token}, {loginProbe, w.login}, {rightProbe, w.right}, {pushProbe, w.push},
-		{imageProbe, w.imageOf}, {platformProbe, w.platform}, {sizeProbe, w.size}, {limitProbe, w.limit},
+		{nameProbe, w.name},
+		{projectProbe, w.project},
+		{entryProbe, w.entryOf},
+		{connectorProbe, w.connectorOf},
+		{proxyProbe, w.proxy},
+		{dnsProbe, w.dns},
+		{routeProbe, w.route},
+		{tlsProbe, w.tls},
+		{registryProbe, w.registry},
+		{clockProbe, w.clock},
+		{tokenProbe, w.token},
+		{loginProbe, w.login},
+		{rightProbe, w.right},
+		{pushProbe, w.push},
+		{imageProbe, w.imageOf},
+		{platformProbe, w.platform},
+		{sizeProbe, w.size},
+		{limitProbe, w.limit},
 	}
 	failed := ""
 	for _, s := range list {
@@ -281,14 +295,10 @@ func (w *walk) name(context.Context) fairlead.Probe {
 	case w.stood:
 		return ok("no image is named: what can be tried without one is tried for %s", w.image.Host)
 	}
-	return ok("%s is %s", w.q.named(), w.image)
-}
-
-func (q Question) named() string {
-	if q.Image == "" {
-		return "what the entry names"
+	if w.q.Image == "" || w.q.Image == w.image.String() {
+		return ok("%s", w.image)
 	}
-	return fairlead.Clip(q.Image)
+	return ok("%s is %s", fairlead.Clip(w.q.Image), w.image)
 }
 
 func (w *walk) project(context.Context) fairlead.Probe {

@@ -98,7 +98,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) newProject(owner, name string) fairlead.Project {
 	w.t.Helper()
-	return fairleadtest.Must(w.t, w.Plane.Ann, wire.CreateProject, wire.ProjectRequest{Owner: owner, Name: name})
+	return fairleadtest.Must(w.t, w.Ann, wire.CreateProject, wire.ProjectRequest{Owner: owner, Name: name})
 }
 
 func (w *world) now() time.Time { return time.Now().Add(w.ahead) }
@@ -176,25 +176,26 @@ func (w *world) entry(name, host string, with ...func(*wire.RegistryRequest)) {
 	for _, set := range with {
 		set(&req)
 	}
-	fairleadtest.Must(w.t, w.Plane.Ann, wire.AddRegistry, req)
+	fairleadtest.Must(w.t, w.Ann, wire.AddRegistry, req)
 }
 
-func (w *world) update(name fairlead.Name, change wire.RegistryUpdate) {
+// update changes entry main.
+func (w *world) update(change wire.RegistryUpdate) {
 	w.t.Helper()
-	change.RegistryPath = wire.RegistryPath{OrganizationPath: acme(), Registry: name}
-	fairleadtest.Must(w.t, w.Plane.Ann, wire.UpdateRegistry, change)
+	change.RegistryPath = wire.RegistryPath{OrganizationPath: acme(), Registry: "main"}
+	fairleadtest.Must(w.t, w.Ann, wire.UpdateRegistry, change)
 }
 
 func (w *world) updateConnector(name fairlead.Name, change wire.ConnectorUpdate) {
 	w.t.Helper()
 	change.ConnectorPath = wire.ConnectorPath{OrganizationPath: acme(), Connector: name}
-	fairleadtest.Must(w.t, w.Plane.Ann, wire.UpdateConnector, change)
+	fairleadtest.Must(w.t, w.Ann, wire.UpdateConnector, change)
 }
 
 // worker adds a worker that is heard of.
 func (w *world) worker(name fairlead.Name, platform string) {
 	w.t.Helper()
-	k := w.Worker(w.Plane.Ann, "acme", name)
+	k := w.Worker(w.Ann, "acme", name)
 	if _, err := client.Do(w.t.Context(), k, wire.Claim, wire.ClaimRequest{Engine: "docker", Platform: platform, Version: "test"}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -219,7 +220,7 @@ func (w *world) fill(r *rt.Registry) {
 	rt.Push(w.t, r, anImage(w.t), "team/app:v1", robot())
 }
 
-func anImage(t *testing.T) v1.Image {
+func anImage(t *testing.T) v1.Image { //nolint:ireturn // The library's images are interfaces.
 	t.Helper()
 	return rt.Image(t, rt.RandomLayer(t, 2000))
 }

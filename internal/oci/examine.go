@@ -84,7 +84,7 @@ func (c *Client) MayPush(ctx context.Context, kc fairlead.Keychain, r ref.Resour
 		return err
 	}
 	req := newRequest(http.MethodPost, u).WithContext(ctx)
-	res, err := c.Transport(kc, s).RoundTrip(req)
+	res, err := c.Transport(kc, s).RoundTrip(req) //nolint:bodyclose // drain closes it.
 	if err != nil {
 		return unreachable(what, r.Host, err, c.now())
 	}
@@ -118,7 +118,8 @@ func (c *Client) takeBack(ctx context.Context, kc fairlead.Keychain, s fairlead.
 	if err != nil {
 		return
 	}
-	if res, err := c.Transport(kc, s).RoundTrip(req); err == nil {
+	res, err := c.Transport(kc, s).RoundTrip(req) //nolint:bodyclose // drain closes it.
+	if err == nil {
 		drain(res.Body)
 	}
 }

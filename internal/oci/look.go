@@ -119,8 +119,8 @@ func (c *Client) look(ctx context.Context, e Endpoint) (Sight, error) {
 	}
 	route := c.network.newRoute(roots, true)
 	route.direct.DisableKeepAlives, route.proxied.DisableKeepAlives = true, true
-	t := &sighting{s: &s, now: time.Now} //nolint:forbidigo // It measures how long things take: the clock of dates may stand still.
-	res, err := route.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, t.hooks(u.Scheme == "https"))))
+	t := &sighting{s: &s, now: time.Now}                                                                       //nolint:forbidigo // It measures how long things take: the clock of dates may stand still.
+	res, err := route.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, t.hooks(u.Scheme == "https")))) //nolint:bodyclose // drain closes it.
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
@@ -133,11 +133,12 @@ func (c *Client) look(ctx context.Context, e Endpoint) (Sight, error) {
 	}
 	defer drain(res.Body)
 	s.Stage = StageReply
-	return s, c.read(what, e, &s, res)
+	err = c.read(ctx, what, e, &s, res)
+	return s, err
 }
 
 // read reads what the front door answered.
-func (c *Client) read(what string, e Endpoint, s *Sight, res *http.Response) error {
+func (c *Client) read(ctx context.Context, what string, e Endpoint, s *Sight, res *http.Response) error {
 	s.Status = res.StatusCode
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
 		s.Skew, s.Dated = date.Sub(c.now()), true
@@ -147,7 +148,7 @@ func (c *Client) read(what string, e Endpoint, s *Sight, res *http.Response) err
 	}
 	if isRedirect(res.StatusCode) {
 		// Where that leads is the ping's to judge.
-		ch, err := c.Ping(context.WithoutCancel(res.Request.Context()), e)
+		ch, err := c.Ping(ctx, e)
 		if err != nil {
 			return err
 		}
