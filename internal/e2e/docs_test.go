@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,7 +91,15 @@ func newDoc(t *testing.T, name string) *doc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: pgtest.URL(t)}
+	database, err := url.Parse(pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password, ok := database.User.Password(); ok { // not a thing for a command line
+		h.env = append(h.env, "PGPASSWORD="+password)
+		database.User = url.User(database.User.Username())
+	}
+	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: database.String()}
 }
 
 // runAll runs the console blocks. With -update, the document gets what was printed.
