@@ -69,6 +69,11 @@ func (c Caller) May(a Action, at Place) error {
 	switch {
 	case !known:
 		return Missing(a)
+	case !allowed && at.Owner != "" && r.member:
+		return &Error{
+			Kind: Denied, Code: CodePersonalProject, What: a.Gerund(), Why: "the project is personal, and this is for projects of an organization",
+			Remedy: "give the project to an organization: `fairlead project transfer OWNER/PROJECT --to ORGANIZATION`",
+		}
 	case !allowed:
 		return denied(a, c.lacks(r, at))
 	case !c.inScope(a):
@@ -155,14 +160,21 @@ func (a Action) Gerund() string {
 	if !two {
 		return "setting up"
 	}
-	if verb == "pull" {
+	switch verb {
+	case "pull":
 		return "leasing a login"
+	case "push":
+		return "leasing a login to push with"
 	}
 	return gerund(verb) + " " + noun
 }
 
 func gerund(verb string) string {
 	switch verb {
+	case "rollback":
+		return "rolling back"
+	case "state":
+		return "watching"
 	case "stop", "set", "begin", "transfer":
 		return verb + verb[len(verb)-1:] + "ing"
 	case "create", "update", "remove", "delete", "rotate", "revoke":

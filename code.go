@@ -18,6 +18,9 @@ const (
 	CodeTimeout           Code = "timed_out"          // no answer in time
 	CodeConnectorExpired  Code = "connector_expired"  // the connector's own date has passed
 	CodePlatform          Code = "wrong_platform"     // the image isn't there for the worker's platform
+	CodeNoRepository      Code = "no_such_repository" // a registry that makes none of itself lacks what is pushed to
+	CodeImmutable         Code = "tag_immutable"      // the registry doesn't let the tag be moved
+	CodePush              Code = "push_refused"       // the registry entry isn't one that projects may push to
 	CodeDisclosure        Code = "disclosure_refused" // only the stored secret itself would open it
 	CodeRegistryBroken    Code = "registry_broken"    // the registry answers, but not as the specification says
 	CodeDigest            Code = "wrong_digest"       // the bytes are not those that the digest names
@@ -39,6 +42,9 @@ const (
 	CodeExit         Code = "exit_code"      // the step's command ended with an exit code other than 0
 	CodeInput        Code = "input"          // an input couldn't be fetched, or has another checksum
 	CodeInUse        Code = "in_use"         // something else uses it
+	CodeExists       Code = "exists"         // it is there already
+	CodeRecentlyUsed Code = "recently_used"  // nothing needs it now, and something did not long ago
+	CodeUnproved     Code = "proof_failed"   // a step of the proof failed, so nothing was saved
 	CodeStale        Code = "stale"          // it was changed since it was read
 	CodeWrongKey     Code = "wrong_key"      // the key-encryption key isn't the one that sealed the secrets
 	CodeNotSetUp     Code = "not_set_up"     // there is no administrator

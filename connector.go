@@ -116,6 +116,9 @@ type Registry struct {
 	Connector     ConnectorID `json:"connector_id,omitempty"`
 	ConnectorName Name        `json:"connector,omitempty" doc:"The connector that opens it; empty for anonymous pulls."`
 	Disclosure    Disclosure  `json:"disclosure" enum:"scoped,secret" doc:"Whether the stored secret itself may be handed out where the registry knows no narrower login."`
+	// Push says that the organization's projects may push what it covers, as far as the
+	// connector's account may.
+	Push bool `json:"push" doc:"Projects may push to what it covers, as far as the connector's account may."`
 	// PlainHTTP says that this host, and only it, is spoken to without TLS.
 	PlainHTTP bool `json:"plain_http" doc:"Speak to this one host without TLS."`
 	// CABundle holds PEM certificates that are trusted for this registry beside the

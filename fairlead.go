@@ -6,11 +6,12 @@
 //
 // The nouns, one word per thing in code, SQL, URLs, the CLI and the pages:
 //
-//   - organization: owns members, projects, connectors, registries and workers
+//   - organization: owns members, projects, connectors, registries, stacks and workers
 //   - member: a user in an organization, with the role admin or member
 //   - project: where runs happen; owned by an organization, or by one user (personal)
 //   - connector: an authenticated account with a provider
 //   - registry: a registry address that the organization uses: pattern + connector
+//   - stack: the registry that a project pushes to, the engine and queue of its runs
 //   - lease: a short-lived login for one resource and one action
 //   - step: one entry of a valohai.yaml
 //   - run: one execution of a step

@@ -19,6 +19,8 @@ type (
 	ConnectorID string
 	// RegistryID names a registry entry.
 	RegistryID string
+	// StackID names a stack.
+	StackID string
 	// TokenID names a token; it is not the token's secret.
 	TokenID string
 	// WorkerID names a worker.

@@ -107,10 +107,23 @@ type Asker struct {
 
 // May answers whether the asker may have a login for the project's images: by the right
 // to lease, or for a run by the right to perform it. A worker has only the latter, so
-// that it gets logins for the images of runs that it holds and no others.
-func (a Asker) May() error {
-	if a.Run != "" {
+// that it gets logins for the images of runs that it holds and no others. A run pulls:
+// nothing is pushed for its sake.
+func (a Asker) May(v Verb) error {
+	switch {
+	case v == Push:
+		return a.Who.May(LeasePush, a.Project.Place())
+	case a.Run != "":
 		return a.Who.May(RunPerform, a.Project.Place())
+	default:
+		return a.Who.May(LeasePull, a.Project.Place())
 	}
-	return a.Who.May(LeasePull, a.Project.Place())
+}
+
+// Leased is the action that handing out a login for the verb is.
+func (v Verb) Leased() Action {
+	if v == Push {
+		return LeasePush
+	}
+	return LeasePull
 }

@@ -2,7 +2,7 @@ package fairlead
 
 import "time"
 
-// Organization owns members, projects, connectors, registries and workers.
+// Organization owns members, projects, connectors, registries, stacks and workers.
 type Organization struct {
 	ID   OrganizationID `json:"id"`
 	Name Name           `json:"name" doc:"Unique among organizations and users."`
@@ -49,6 +49,9 @@ type Project struct {
 	// Owner is the name of the organization or user that owns it.
 	Owner   Name      `json:"owner" doc:"The name of the owner."`
 	Created time.Time `json:"created"`
+	// Stack is the active one, empty for none. Only an organization's project has one.
+	Stack     StackID `json:"stack_id,omitempty"`
+	StackName Name    `json:"stack,omitempty" doc:"The active stack; empty for none."`
 }
 
 // Personal reports whether a user owns the project.

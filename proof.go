@@ -12,6 +12,14 @@ const (
 	StepNotProved Outcome = "not proved" // nothing speaks against it, and nothing has shown it
 )
 
+// The steps of a [Proof], in their order.
+const (
+	FieldsStep   = "fields"
+	LoginStep    = "login"
+	RegistryStep = "registry"
+	PullStep     = "pull"
+)
+
 // Proof is what was tried with a connector, step by step, and what of it was shown. A
 // step says no more than what has happened.
 type Proof struct {

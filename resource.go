@@ -1,5 +1,7 @@
 package fairlead
 
+import "time"
+
 // Fact is something that a secret says about itself, such as whose key it is. It is
 // never the secret.
 type Fact struct {
@@ -44,4 +46,36 @@ type GuideStep struct {
 	// Language is that of Text: sh, hcl or text.
 	Language string `json:"language" enum:"sh,hcl,text"`
 	Text     string `json:"text"`
+}
+
+// Images are those of one repository.
+type Images struct {
+	Repository string `json:"repository"`
+	// Registry and Connector are the entry and the connector that opened it.
+	Registry  Name `json:"registry,omitempty" doc:"The registry entry that covers it."`
+	Connector Name `json:"connector,omitempty" doc:"The connector that opened it; empty without a login."`
+	Tags      int  `json:"tags" doc:"How many tags there are, as far as they were counted."`
+	More      bool `json:"more" doc:"There are more tags than were counted."`
+	// Images are those with the highest tags, as many as were asked for.
+	Images []FoundImage `json:"images"`
+}
+
+// FoundImage is an image under one tag.
+type FoundImage struct {
+	Tag    string      `json:"tag"`
+	Digest Digest      `json:"digest,omitempty" doc:"Of the index or manifest that the tag names."`
+	Parts  []FoundPart `json:"parts,omitempty" doc:"The image for each platform."`
+	// MoreParts weren't looked at.
+	MoreParts int `json:"more_parts,omitempty" doc:"How many parts were not looked at."`
+	// Built is when it was made, as its builder says: registries don't tell when it was
+	// pushed.
+	Built time.Time `json:"built,omitzero" doc:"When it was made, as its builder says."`
+	Error *Error    `json:"error,omitempty" doc:"Why nothing is known of it, or not all."`
+}
+
+// FoundPart is an image for one platform.
+type FoundPart struct {
+	Platform string `json:"platform,omitempty"`
+	Digest   Digest `json:"digest"`
+	Bytes    int64  `json:"bytes,omitempty" doc:"Of its config and layers, as they are transferred."`
 }

@@ -33,17 +33,36 @@ const (
 	ConnectorRead     Action = "connector.read"
 	ConnectorRegister Action = "connector.register"
 	ConnectorUpdate   Action = "connector.update"
+	ConnectorRotate   Action = "connector.rotate"
+	ConnectorRollback Action = "connector.rollback"
 	ConnectorDelete   Action = "connector.delete"
 	ConnectorVerify   Action = "connector.verify"
 	ConnectorDiscover Action = "connector.discover"
 	ConnectorOpen     Action = "connector.open"
+	// ConnectorState is that a connector does otherwise than before.
+	ConnectorState Action = "connector.state"
+	ConnectorRenew Action = "connector.renew"
 
 	RegistryRead   Action = "registry.read"
 	RegistryAdd    Action = "registry.add"
 	RegistryUpdate Action = "registry.update"
 	RegistryRemove Action = "registry.remove"
 
+	StackRead     Action = "stack.read"
+	StackRegister Action = "stack.register"
+	StackUpdate   Action = "stack.update"
+	StackDelete   Action = "stack.delete"
+
+	RepositoryDeploy  Action = "repository.deploy"
+	RepositoryDestroy Action = "repository.destroy"
+
+	WebhookRead   Action = "webhook.read"
+	WebhookAdd    Action = "webhook.add"
+	WebhookTest   Action = "webhook.test"
+	WebhookRemove Action = "webhook.remove"
+
 	LeasePull Action = "lease.pull"
+	LeasePush Action = "lease.push"
 
 	RunCreate  Action = "run.create"
 	RunRead    Action = "run.read"
@@ -74,7 +93,7 @@ type rights struct {
 	owner         bool // the user to whom the personal project belongs
 	user          bool // every user, about their own things or what belongs to nobody yet
 	worker        bool // the worker that holds the run
-	system        bool // the house itself: first start, expiry, key rotation on its own machine
+	system        bool // the house itself: first start, expiry, trials on a schedule, key rotation on its own machine
 }
 
 // table is the one place where it is written who may do what. An action that isn't in
@@ -83,13 +102,18 @@ func table(a Action) rights {
 	switch a {
 	case OrganizationCreate, TokenCreate, TokenRead, TokenRevoke, SessionEnd, PasswordSet:
 		return rights{user: true}
-	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, WorkerRead:
+	case OrganizationRead, MemberRead, RegistryRead, ConnectorRead, StackRead, WorkerRead:
 		return rights{admin: true, member: true}
 	case OrganizationUpdate, MemberAdd, MemberUpdate, MemberRemove,
-		ConnectorRegister, ConnectorUpdate, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
+		ConnectorRegister, ConnectorUpdate, ConnectorRotate, ConnectorRollback, ConnectorDelete, ConnectorVerify, ConnectorDiscover,
 		RegistryAdd, RegistryUpdate, RegistryRemove,
+		StackRegister, StackUpdate, StackDelete,
+		RepositoryDeploy, RepositoryDestroy,
+		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
 		WorkerAdd, WorkerRemove:
-		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove}
+		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove || a == ConnectorVerify}
+	case LeasePush: // not owner: a personal project has no registries
+		return rights{admin: true, member: true}
 	case EventRead:
 		return rights{admin: true, owner: true}
 	case ProjectCreate, ProjectRead, RunCreate, RunRead, RunStop, LeasePull:
@@ -98,7 +122,7 @@ func table(a Action) rights {
 		return rights{admin: true, owner: true}
 	case RunPerform:
 		return rights{worker: true, system: true}
-	case ConnectorOpen, SetUp, SessionBegin, KeyRotate:
+	case ConnectorOpen, ConnectorState, ConnectorRenew, SetUp, SessionBegin, KeyRotate:
 		return rights{system: true}
 	default:
 		return rights{}
@@ -111,10 +135,13 @@ func Actions() []Action {
 		OrganizationCreate, OrganizationRead, OrganizationUpdate,
 		MemberRead, MemberAdd, MemberUpdate, MemberRemove,
 		ProjectCreate, ProjectRead, ProjectUpdate, ProjectTransfer, ProjectDelete,
-		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorDelete,
-		ConnectorVerify, ConnectorDiscover, ConnectorOpen,
+		ConnectorRead, ConnectorRegister, ConnectorUpdate, ConnectorRotate, ConnectorRollback, ConnectorDelete,
+		ConnectorVerify, ConnectorDiscover, ConnectorOpen, ConnectorState, ConnectorRenew,
 		RegistryRead, RegistryAdd, RegistryUpdate, RegistryRemove,
-		LeasePull,
+		StackRead, StackRegister, StackUpdate, StackDelete,
+		RepositoryDeploy, RepositoryDestroy,
+		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
+		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,
 		EventRead,

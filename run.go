@@ -61,6 +61,9 @@ type Run struct {
 	Fence int64 `json:"fence"`
 	// Until is when the worker's hold ends unless it is renewed.
 	Until time.Time `json:"-"`
+	// Waiting says why nobody takes the run, if no worker that could was heard of. It is
+	// found out for whoever looks at the run, and not stored.
+	Waiting *Error `json:"waiting,omitempty" doc:"Why no worker takes the run, where that can be told."`
 	// StopBy asked for the run's end.
 	StopBy *Subject `json:"stop_by,omitempty"`
 }
@@ -87,6 +90,11 @@ type RunSpec struct {
 	// Features names what the step asks for beyond the plain job. An engine that can't
 	// do one of them refuses the run before it starts.
 	Features []Feature `json:"features,omitempty"`
+	// Stack is the name that the project's active stack had when the run was made.
+	Stack Name `json:"stack,omitempty" doc:"The project's active stack when the run was made."`
+	// Engine and Queue are the stack's: which workers may take the run.
+	Engine string `json:"engine,omitempty" doc:"The engine that the run asks for; empty is any."`
+	Queue  Name   `json:"queue,omitempty" doc:"The queue that the run waits in; empty is the queue called default."`
 	// Retries is how often the run may be tried again when its worker is lost.
 	Retries int `json:"retries"`
 }

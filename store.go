@@ -23,7 +23,11 @@ type Store interface {
 	Tokens
 	Projects
 	Connectors
+	Rotations
+	Watched
 	Registries
+	Stacks
+	Webhooks
 	Runs
 	Workers
 	Events
@@ -94,11 +98,49 @@ type Connectors interface {
 	SealedFields(ctx context.Context, org OrganizationID, id ConnectorID) ([]SealedField, error)
 }
 
+// Rotations reads what connectors were before their secrets were rotated. Whatever has
+// had its time at now isn't there any more.
+type Rotations interface {
+	// Previous gives what the connector was.
+	Previous(ctx context.Context, org OrganizationID, id ConnectorID, now time.Time) (Previous, error)
+	// PreviousFields gives the secret fields that it had, by field; nil if there are none.
+	PreviousFields(ctx context.Context, org OrganizationID, id ConnectorID, now time.Time) ([]SealedField, error)
+}
+
+// Watched reads how connectors do, and for whom they were used.
+type Watched interface {
+	Health(ctx context.Context, org OrganizationID, id ConnectorID) (Health, error)
+	// HealthsOf lists those of an organization's connectors, by the connector's identifier.
+	HealthsOf(ctx context.Context, org OrganizationID) ([]Health, error)
+	// UsesOf lists for whom a connector was used since a time, the latest first, at most
+	// limit. What was removed since, or given away, isn't in it.
+	UsesOf(ctx context.Context, org OrganizationID, id ConnectorID, since time.Time, limit int) ([]ConnectorUse, error)
+}
+
+// Webhooks reads webhooks and what is on its way to them.
+type Webhooks interface {
+	Webhook(ctx context.Context, org OrganizationID, id WebhookID) (Webhook, error)
+	WebhookByName(ctx context.Context, org OrganizationID, name Name) (Webhook, error)
+	// WebhooksOf lists an organization's, by name.
+	WebhooksOf(ctx context.Context, org OrganizationID) ([]Webhook, error)
+	// WebhookKey gives the sealed key with which a webhook's messages are signed.
+	WebhookKey(ctx context.Context, org OrganizationID, id WebhookID) ([]byte, error)
+	// DeliveriesOf lists a webhook's, the latest event first, at most limit.
+	DeliveriesOf(ctx context.Context, org OrganizationID, id WebhookID, limit int) ([]Delivery, error)
+}
+
 // Registries reads registry entries.
 type Registries interface {
 	RegistryByName(ctx context.Context, org OrganizationID, name Name) (Registry, error)
 	// RegistriesOf lists an organization's, by name.
 	RegistriesOf(ctx context.Context, org OrganizationID) ([]Registry, error)
+}
+
+// Stacks reads stacks.
+type Stacks interface {
+	StackByName(ctx context.Context, org OrganizationID, name Name) (Stack, error)
+	// StacksOf lists an organization's, by name.
+	StacksOf(ctx context.Context, org OrganizationID) ([]Stack, error)
 }
 
 // Runs reads runs.
@@ -108,9 +150,9 @@ type Runs interface {
 	// RunsOf lists a project's, newest first, those with a lower number than before
 	// (0 begins at the newest), at most limit.
 	RunsOf(ctx context.Context, project ProjectID, before int64, limit int) ([]Run, error)
-	// Claimable reports whether a worker of the organization ("" is a worker for
-	// everybody) would find a run to claim, or to take from a lost worker, at now.
-	Claimable(ctx context.Context, org OrganizationID, now time.Time) (bool, error)
+	// Claimable reports whether the worker (of no organization: a worker for everybody)
+	// would find a run to claim in its lanes, or any to take from a lost worker, at now.
+	Claimable(ctx context.Context, w Worker, now time.Time) (bool, error)
 	// OutputsOf lists a run's outputs, by name.
 	OutputsOf(ctx context.Context, id RunID) ([]Output, error)
 	// Log gives the lines after seq, at most limit.
@@ -130,6 +172,7 @@ type Workers interface {
 
 // Events reads events.
 type Events interface {
+	Event(ctx context.Context, org OrganizationID, id EventID) (Event, error)
 	EventsWhere(ctx context.Context, q EventQuery) ([]Event, error)
 }
 
@@ -167,6 +210,25 @@ type Pulse interface {
 	TouchToken(ctx context.Context, id TokenID, at time.Time) error
 	// SweepTokens removes tokens and links whose time was over before now.
 	SweepTokens(ctx context.Context, now time.Time) error
+	// TouchConnector notes that a login from a connector was handed out.
+	TouchConnector(ctx context.Context, org OrganizationID, id ConnectorID, at time.Time) error
+	// ClaimTrial gives the connector whose trial has been due the longest at due, and
+	// puts its next one off until the given time, so that nobody else tries it now: [NotFound] if
+	// none is due.
+	ClaimTrial(ctx context.Context, due, until time.Time) (Connector, error)
+	// NoteTrial stores what a trial found, and when the next one is due. The state that
+	// was told stays: [Writer] has that.
+	NoteTrial(ctx context.Context, org OrganizationID, h Health, next time.Time) error
+	// SweepConnectors removes what connectors were before now, and uses before since.
+	SweepConnectors(ctx context.Context, now, since time.Time) error
+	// ClaimDelivery gives the delivery whose next try has been due the longest at now,
+	// counts the try, and puts the next one off until the given time: [NotFound] if none
+	// is due.
+	ClaimDelivery(ctx context.Context, now, until time.Time) (Delivery, error)
+	// NoteDelivery stores what came of a try.
+	NoteDelivery(ctx context.Context, d Delivery) error
+	// SweepDeliveries removes those that ended before a time.
+	SweepDeliveries(ctx context.Context, before time.Time) error
 	// TouchWorker notes that a worker was heard of, and what it said of itself.
 	TouchWorker(ctx context.Context, w Worker) error
 	// Renew lengthens a worker's hold on a run and notes its progress. It answers the
@@ -203,6 +265,7 @@ type Lookouts interface {
 // through it and not through the store.
 type Writer interface {
 	Connectors
+	Rotations
 	Users
 
 	// AddOrganization refuses a name that an organization or a user has.
@@ -225,13 +288,17 @@ type Writer interface {
 	RemoveTokensOf(ctx context.Context, user UserID, kind TokenKind) error
 
 	AddProject(ctx context.Context, p Project) error
-	// MoveProject gives a project another owner or name.
+	// MoveProject gives a project another owner or name. With another owner it loses its
+	// stack.
 	MoveProject(ctx context.Context, p Project) error
 	// RemoveProject refuses while a run of it has not ended, and takes its runs along.
 	RemoveProject(ctx context.Context, id ProjectID) error
 
 	ConnectorWriter
+	WatchWriter
+	WebhookWriter
 	RegistryWriter
+	StackWriter
 	RunWriter
 
 	AddWorker(ctx context.Context, w Worker) error
@@ -255,8 +322,47 @@ type ConnectorWriter interface {
 	// ResealFields replaces ciphertexts without a new version: what they open to
 	// stays the same.
 	ResealFields(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// RotateConnector is UpdateConnector, and keeps what the connector was, with its
+	// secret fields, as the previous one until a time; the one before that goes. A time
+	// that isn't after c.Updated keeps nothing.
+	RotateConnector(ctx context.Context, c Connector, secrets []SealedField, until time.Time) error
+	// ResealPrevious is ResealFields of the previous ones.
+	ResealPrevious(ctx context.Context, org OrganizationID, id ConnectorID, secrets []SealedField) error
+	// ClaimRenewal notes that a connector's secrets are being renewed until the given
+	// time, so that nobody else begins it: [ErrUnchanged] if somebody holds that note at
+	// now, [Conflict] (CodeStale) if the version isn't the stored one.
+	ClaimRenewal(ctx context.Context, c Connector, now, until time.Time) error
 	// RemoveConnector refuses ([Conflict], CodeInUse) while a registry uses it.
 	RemoveConnector(ctx context.Context, org OrganizationID, id ConnectorID) error
+}
+
+// WatchWriter changes what is known of connectors.
+type WatchWriter interface {
+	// HoldEntry keeps others from changing a registry entry and its connector until the
+	// write ends, and gives their versions.
+	HoldEntry(ctx context.Context, org OrganizationID, id RegistryID) (registry, connector int64, err error)
+	// NoteUse notes for whom a connector was used; of the same, the last time counts.
+	NoteUse(ctx context.Context, u ConnectorUse) error
+	// LockHealth reads a connector's health and keeps others from telling another state
+	// until the write ends.
+	LockHealth(ctx context.Context, org OrganizationID, id ConnectorID) (Health, error)
+	// TellHealth stores the state that is told of a connector.
+	TellHealth(ctx context.Context, org OrganizationID, id ConnectorID, state HealthState) error
+}
+
+// WebhookWriter changes webhooks. What they are told of is on its way to them as soon as
+// the write with the event has ended: [Store.Write] sees to it.
+type WebhookWriter interface {
+	// AddWebhook refuses a name that the organization has already.
+	AddWebhook(ctx context.Context, h Webhook, key []byte) error
+	RemoveWebhook(ctx context.Context, org OrganizationID, id WebhookID) error
+	// WebhooksOf and WebhookKey are those of [Webhooks].
+	WebhooksOf(ctx context.Context, org OrganizationID) ([]Webhook, error)
+	WebhookKey(ctx context.Context, org OrganizationID, id WebhookID) ([]byte, error)
+	// ResealWebhook replaces the sealed key; what it opens to stays the same.
+	ResealWebhook(ctx context.Context, org OrganizationID, id WebhookID, key []byte) error
+	// AddDelivery sends one event to one webhook, whether or not it asked for such.
+	AddDelivery(ctx context.Context, d Delivery) error
 }
 
 // RegistryWriter changes registry entries.
@@ -264,7 +370,20 @@ type RegistryWriter interface {
 	// AddRegistry refuses a name or a pattern that the organization has already.
 	AddRegistry(ctx context.Context, r Registry) error
 	UpdateRegistry(ctx context.Context, r Registry) error
+	// RemoveRegistry refuses ([Conflict], CodeInUse) while a stack pushes to it.
 	RemoveRegistry(ctx context.Context, org OrganizationID, id RegistryID) error
+}
+
+// StackWriter changes stacks.
+type StackWriter interface {
+	// AddStack refuses a name that the organization has already.
+	AddStack(ctx context.Context, s Stack) error
+	UpdateStack(ctx context.Context, s Stack) error
+	// RemoveStack refuses ([Conflict], CodeInUse) while a project uses it.
+	RemoveStack(ctx context.Context, org OrganizationID, id StackID) error
+	// SetProjectStack makes a stack of the project's organization its active one; "" is
+	// none.
+	SetProjectStack(ctx context.Context, project ProjectID, id StackID) error
 }
 
 // RunWriter changes runs.
@@ -272,7 +391,7 @@ type RunWriter interface {
 	AddArchive(ctx context.Context, project ProjectID, digest Digest, size int64, at time.Time) error
 	// AddRun gives the run the next number of its project.
 	AddRun(ctx context.Context, r Run) (Run, error)
-	// ClaimRun hands the oldest queued run that the worker may perform to it, under
+	// ClaimRun hands the oldest queued run of the worker's lanes to it, under
 	// the next fence and until the given time; [ErrUnchanged] if there is none.
 	ClaimRun(ctx context.Context, w Worker, now, until time.Time) (Run, error)
 	// LoseRun finds one run whose worker's hold ended before now and puts it back

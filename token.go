@@ -51,4 +51,6 @@ type Worker struct {
 	Engine       string         `json:"engine,omitempty" doc:"What starts its containers: docker or runc."`
 	Platform     string         `json:"platform,omitempty" doc:"OS and architecture, such as linux/amd64."`
 	Version      string         `json:"version,omitempty" doc:"The worker's build."`
+	// Queues are those from which it takes runs; none is the default one.
+	Queues []Name `json:"queues,omitempty" doc:"The queues from which it takes runs; none is the queue called default."`
 }

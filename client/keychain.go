@@ -14,7 +14,7 @@ import (
 // that it can be asked for every request. It is a [fairlead.Keychain] and a
 // [fairlead.Refuser], safe for concurrent use.
 type Keychain struct {
-	ask func(ctx context.Context, r ref.Resource, refused string) (wire.Lease, error)
+	ask func(ctx context.Context, s fairlead.Scope, refused string) (wire.Lease, error)
 	now func() time.Time
 
 	mu      sync.Mutex
@@ -25,27 +25,35 @@ type Keychain struct {
 // ProjectKeychain gives logins with the rights of a project, for an image. now is the
 // clock by which leases end.
 func (c *Client) ProjectKeychain(owner, project fairlead.Name, image ref.Image, now func() time.Time) *Keychain {
-	return newKeychain(now, func(ctx context.Context, r ref.Resource, refused string) (wire.Lease, error) {
-		name := r.Host + "/" + r.Repository
-		if r == image.Resource {
+	at := wire.ProjectPath{Owner: owner, Project: project}
+	return newKeychain(now, func(ctx context.Context, s fairlead.Scope, refused string) (wire.Lease, error) {
+		name := s.Resource.Host + "/" + s.Resource.Repository
+		if s.Resource == image.Resource {
 			name = image.String()
 		}
-		return Do(ctx, c, wire.LeaseLogin, wire.LeaseRequest{
-			ProjectPath: wire.ProjectPath{Owner: owner, Project: project}, Image: name, Refused: refused,
-		})
+		if s.Verb == fairlead.Push {
+			return Do(ctx, c, wire.LeasePush, wire.PushLeaseRequest{ProjectPath: at, Image: name, Refused: refused})
+		}
+		return Do(ctx, c, wire.LeaseLogin, wire.LeaseRequest{ProjectPath: at, Image: name, Refused: refused})
 	})
 }
 
 // HeldKeychain gives a worker logins for the image of a run that it holds.
 func (c *Client) HeldKeychain(run fairlead.RunID, fence int64, now func() time.Time) *Keychain {
-	return newKeychain(now, func(ctx context.Context, r ref.Resource, refused string) (wire.Lease, error) {
+	return newKeychain(now, func(ctx context.Context, s fairlead.Scope, refused string) (wire.Lease, error) {
+		r := s.Resource
+		if s.Verb != fairlead.Pull {
+			return wire.Lease{}, &fairlead.Error{
+				Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a worker pulls", Remedy: "push with a project's login",
+			}
+		}
 		return Do(ctx, c, wire.LeaseHeld, wire.HeldLeaseRequest{
 			HeldPath: wire.HeldPath{Run: run, Fence: fence}, Host: r.Host, Repository: r.Repository, Refused: refused,
 		})
 	})
 }
 
-func newKeychain(now func() time.Time, ask func(context.Context, ref.Resource, string) (wire.Lease, error)) *Keychain {
+func newKeychain(now func() time.Time, ask func(context.Context, fairlead.Scope, string) (wire.Lease, error)) *Keychain {
 	return &Keychain{ask: ask, now: now, leases: map[fairlead.Scope]fairlead.Lease{}, refused: map[fairlead.Scope]string{}}
 }
 
@@ -64,7 +72,7 @@ func (k *Keychain) Lease(ctx context.Context, s fairlead.Scope) (fairlead.Lease,
 		return l, nil
 	}
 	begun := k.now()
-	reply, err := k.ask(ctx, s.Resource, k.refused[s])
+	reply, err := k.ask(ctx, s, k.refused[s])
 	if err != nil {
 		return fairlead.Lease{}, err
 	}

@@ -11,6 +11,8 @@ type ErrorReply struct {
 	Error fairlead.Error `json:"error"`
 	// Problems are the places that are wrong in a step file, where that is what failed.
 	Problems []Problem `json:"problems,omitempty"`
+	// Proof is what was tried before something wasn't saved, where that is what failed.
+	Proof *fairlead.Proof `json:"proof,omitempty"`
 	// Request identifies the request in the server's log.
 	Request string `json:"request,omitempty"`
 }

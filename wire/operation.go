@@ -5,6 +5,7 @@
 package wire
 
 import (
+	"cmp"
 	"reflect"
 
 	"fairlead.dev/fairlead"
@@ -19,8 +20,12 @@ const Prefix = "/api/v1"
 type Operation[In, Out any] struct {
 	ID      string // as in OpenAPI's operationId
 	Method  string
-	Path    string // below Prefix, with {wildcards} as net/http.ServeMux has them
+	Path    string // below Base, with {wildcards} as net/http.ServeMux has them
 	Summary string
+	// Base is where the path is below; "" is Prefix.
+	Base string
+	// Creates says that a success is answered with 201.
+	Creates bool
 	// Action is what the rights table is asked about; "" is for whoever proves
 	// nothing yet (set-up, log-in) or for all who are logged in (Open false).
 	Action fairlead.Action
@@ -34,7 +39,7 @@ type Operation[In, Out any] struct {
 type Route struct {
 	ID, Method, Path, Summary string
 	Action                    fairlead.Action
-	Open                      bool
+	Open, Creates             bool
 	// In and Out are the types of the request and the reply; nil for bytes.
 	In, Out reflect.Type
 	// Stream says that the request's or the reply's body is bytes.
@@ -44,7 +49,7 @@ type Route struct {
 // Route gives the operation without its types.
 func (o Operation[In, Out]) Route() Route {
 	return Route{
-		ID: o.ID, Method: o.Method, Path: Prefix + o.Path, Summary: o.Summary, Action: o.Action, Open: o.Open,
+		ID: o.ID, Method: o.Method, Path: cmp.Or(o.Base, Prefix) + o.Path, Summary: o.Summary, Action: o.Action, Open: o.Open, Creates: o.Creates,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
 	}
 }

@@ -43,6 +43,13 @@ type LeaseRequest struct {
 	Refused string `json:"refused,omitempty" doc:"The id of a lease that the registry refused before its time."`
 }
 
+// PushLeaseRequest asks for a login to push with.
+type PushLeaseRequest struct {
+	ProjectPath
+	Image   string `json:"image" doc:"The name of an image or repository."`
+	Refused string `json:"refused,omitempty" doc:"The id of a lease that the registry refused before its time."`
+}
+
 // The operations on projects.
 var (
 	ListProjects = Operation[None, Projects]{
@@ -68,5 +75,9 @@ var (
 	LeaseLogin = Operation[LeaseRequest, Lease]{
 		ID: "lease", Method: "POST", Path: "/projects/{owner}/{project}/leases", Action: fairlead.LeasePull,
 		Summary: "Lease a login for one repository",
+	}
+	LeasePush = Operation[PushLeaseRequest, Lease]{
+		ID: "lease-push", Method: "POST", Path: "/projects/{owner}/{project}/leases/push", Action: fairlead.LeasePush,
+		Summary: "Lease a login to push to one repository, where an administrator allows it",
 	}
 )

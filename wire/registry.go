@@ -26,6 +26,7 @@ type ConnectorRequest struct {
 	OrganizationPath
 	Name string `json:"name"`
 	ConnectorFields
+	ConnectorTrial
 }
 
 // ConnectorPath names a connector.
@@ -43,27 +44,37 @@ type ConnectorUpdate struct {
 	Secrets map[string]Clear  `json:"secrets,omitempty" doc:"Secret fields to replace; the others are kept."`
 	// Expires replaces the date; the zero time removes it.
 	Expires *time.Time `json:"expires,omitempty"`
+	ConnectorTrial
 	// Version refuses the change if the connector has another one; 0 takes any.
 	Version int64 `json:"version,omitempty" doc:"Refuse the change if the connector has another version; 0 takes any."`
 }
 
 // Connectors is a list of connectors.
 type Connectors struct {
-	Connectors []fairlead.Connector `json:"connectors"`
+	Connectors []ConnectorInfo `json:"connectors"`
 }
 
 // RegistryRequest adds a registry entry.
 type RegistryRequest struct {
 	OrganizationPath
-	Name    string `json:"name"`
-	Pattern string `json:"pattern" doc:"Which images it covers: host[:port]/path[:tag], with *."`
+	Name    string `json:"name,omitempty"`
+	Pattern string `json:"pattern,omitempty" doc:"Which images it covers: host[:port]/path[:tag], with *; also an address as it is copied from the provider's console."`
 	// Connector names one that is there; NewConnector makes one of the same name with
 	// the entry, in one act. Neither: the entry is anonymous.
 	Connector    string              `json:"connector,omitempty" doc:"The connector that opens it."`
+	Resource     string              `json:"resource,omitempty" doc:"In place of the pattern, the address of something that the connector reaches, or the beginning of one; the name may be left out then."`
+	Unverified   bool                `json:"unverified,omitempty" doc:"Take the resource as it is written, without asking the provider whether the connector reaches it."`
 	NewConnector *ConnectorFields    `json:"new_connector,omitempty" doc:"Register a connector of the entry's name with it."`
 	Disclosure   fairlead.Disclosure `json:"disclosure,omitempty" enum:"scoped,secret" doc:"Default scoped."`
+	Push         bool                `json:"push,omitempty" doc:"Let projects push to what it covers; it needs a connector."`
 	PlainHTTP    bool                `json:"plain_http,omitempty"`
 	CABundle     string              `json:"ca_bundle,omitempty"`
+}
+
+// RegistrySaved is an entry as it was saved, and what whoever saved it should see.
+type RegistrySaved struct {
+	fairlead.Registry
+	Notes []string `json:"notes" doc:"How the pattern was read where it was given as an address, and what is to be known about it."`
 }
 
 // RegistryPath names a registry entry.
@@ -76,9 +87,10 @@ type RegistryPath struct {
 type RegistryUpdate struct {
 	RegistryPath
 	Name       string              `json:"name,omitempty" doc:"A new name."`
-	Pattern    string              `json:"pattern,omitempty"`
+	Pattern    string              `json:"pattern,omitempty" doc:"Another pattern; also an address as it is copied from the provider's console."`
 	Connector  *string             `json:"connector,omitempty" doc:"Another connector; empty makes the entry anonymous."`
 	Disclosure fairlead.Disclosure `json:"disclosure,omitempty" enum:"scoped,secret"`
+	Push       *bool               `json:"push,omitempty" doc:"Let projects push to what it covers."`
 	PlainHTTP  *bool               `json:"plain_http,omitempty"`
 	CABundle   *string             `json:"ca_bundle,omitempty"`
 	// Secrets and Public change the entry's connector in the same act.
@@ -120,7 +132,7 @@ var (
 		ID: "update-connector", Method: "PATCH", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorUpdate,
 		Summary: "Change a connector; secrets that are not given are kept",
 	}
-	DeleteConnector = Operation[ConnectorPath, None]{
+	DeleteConnector = Operation[ConnectorRemoval, None]{
 		ID: "delete-connector", Method: "DELETE", Path: "/organizations/{organization}/connectors/{connector}", Action: fairlead.ConnectorDelete,
 		Summary: "Delete a connector that nothing uses",
 	}
@@ -128,7 +140,7 @@ var (
 		ID: "list-registries", Method: "GET", Path: "/organizations/{organization}/registries", Action: fairlead.RegistryRead,
 		Summary: "List registry entries",
 	}
-	AddRegistry = Operation[RegistryRequest, fairlead.Registry]{
+	AddRegistry = Operation[RegistryRequest, RegistrySaved]{
 		ID: "add-registry", Method: "POST", Path: "/organizations/{organization}/registries", Action: fairlead.RegistryAdd,
 		Summary: "Add a registry entry, with a connector of its own or one that is there",
 	}
@@ -136,7 +148,7 @@ var (
 		ID: "show-registry", Method: "GET", Path: "/organizations/{organization}/registries/{registry}", Action: fairlead.RegistryRead,
 		Summary: "Show a registry entry",
 	}
-	UpdateRegistry = Operation[RegistryUpdate, fairlead.Registry]{
+	UpdateRegistry = Operation[RegistryUpdate, RegistrySaved]{
 		ID: "update-registry", Method: "PATCH", Path: "/organizations/{organization}/registries/{registry}", Action: fairlead.RegistryUpdate,
 		Summary: "Change a registry entry",
 	}

@@ -123,7 +123,9 @@ type ClaimRequest struct {
 	Engine   string `json:"engine"`
 	Platform string `json:"platform"`
 	Version  string `json:"version"`
-	Wait     int    `json:"wait" minimum:"0" maximum:"30" doc:"Seconds to wait for a run."`
+	// Queues are those from which the worker takes runs; none is the default one.
+	Queues []string `json:"queues,omitempty" doc:"The queues from which it takes runs; none is the queue called default."`
+	Wait   int      `json:"wait" minimum:"0" maximum:"30" doc:"Seconds to wait for a run."`
 }
 
 // Assignment is a run to perform, if there is one.

@@ -14,8 +14,9 @@ import (
 
 func (a *app) connectorCommand() *cobra.Command {
 	return parent("connector", "Accounts with which registries are opened", nil,
-		a.connectorTypes(), a.connectorRegister(), a.connectorList(), a.connectorDescribe(), a.connectorUpdate(), a.connectorDelete(),
-		a.connectorGuide(), a.connectorVerify(), a.connectorResources())
+		a.connectorTypes(), a.connectorRegister(), a.connectorList(), a.connectorDescribe(), a.connectorUpdate(),
+		a.connectorRotate(), a.connectorRollback(), a.connectorDelete(),
+		a.connectorGuide(), a.connectorVerify(), a.connectorResources(), a.connectorLogin(), a.connectorLogout())
 }
 
 func (a *app) connectorTypes() *cobra.Command {
@@ -77,35 +78,52 @@ func describeFamily(w io.Writer, p fairlead.ProviderInfo) {
 
 func (a *app) connectorRegister() *cobra.Command {
 	var fields *fieldFlags
+	var trial wire.ConnectorTrial
+	var found foundFlags
 	c := &cobra.Command{
-		Use: "register NAME", Short: "Register an account", Args: cobra.ExactArgs(1),
+		Use: "register [NAME]", Short: "Register an account", Args: cobra.MaximumNArgs(1),
 		Long: `Register an account with which registries are opened. Secrets are read from a file, from
-standard input, or asked for; they are kept sealed and never shown again.`,
+standard input, or asked for; they are kept sealed and never shown again. It is proved
+first, as far as that can be done: if a step fails, nothing is saved (--no-verify saves it
+untried).
+
+With --auto-configure, the account is one that a vendor's client is logged in with on this
+machine: what is found is shown, without secrets, and the one that is chosen is sent. With
+--from-file, it is described in a file, or the file is a key as the vendor gives it out:
+of a Google service account, an access key of AWS (CSV), the output of az ad sp
+create-for-rbac or az acr token create, a token of JFrog, a Docker config.json.`,
+		Example: `  fairlead connector register main --family docker --hosts registry.example.com --username robot --password-file password
+  fairlead connector register --auto-configure
+  fairlead connector register ecr --auto-configure --family aws-ecr --profile ml
+  fairlead connector register gar --from-file key.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if fields.family == "" {
-				return usage("give --family: %s", strings.Join(fields.familyNames(), " or "))
-			}
-			f, err := fields.connector("", true)
+			name, f, err := found.connector(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			made, err := client.Do(cmd.Context(), c, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: at, Name: args[0], ConnectorFields: *f})
+			made, err := client.Do(cmd.Context(), c, wire.RegisterConnector, wire.ConnectorRequest{
+				OrganizationPath: at, Name: name, ConnectorFields: *f, ConnectorTrial: trial,
+			})
 			if err != nil {
-				return err
+				return a.unproved(err)
 			}
 			return a.show(made, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Registered connector %s (%s, %s).\n", made.Name, made.Family, made.Method)
 				tell(w, made.Facts)
+				tellProof(w, made.Proof, trial)
 				_, _ = fmt.Fprintf(w, "Use it: fairlead registry add NAME --pattern ... --connector %s\n", made.Name)
 			})
 		},
 	}
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
+	addTrialFlags(c, &trial)
+	found.fields = fields
+	found.add(c)
 	return c
 }
 
@@ -124,9 +142,12 @@ func (a *app) connectorList() *cobra.Command {
 			return a.show(list, func(w io.Writer) {
 				var lines [][]string
 				for _, c := range list.Connectors {
-					lines = append(lines, []string{string(c.Name), string(c.Family), c.Method, a.expires(c), a.ago(c.Updated)})
+					lines = append(lines, []string{
+						string(c.Name), string(c.Family), c.Method, string(c.Health.State), a.ago(c.Health.Checked), a.ago(c.Health.Used), a.expires(c.Connector), a.ago(c.Updated),
+					})
 				}
-				rows(w, "There are no connectors. A registry entry makes one: fairlead registry add --help", []string{"NAME", "FAMILY", "METHOD", "EXPIRES", "CHANGED"}, lines)
+				rows(w, "There are no connectors. A registry entry makes one: fairlead registry add --help",
+					[]string{"NAME", "FAMILY", "METHOD", "STATE", "CHECKED", "USED", "EXPIRES", "CHANGED"}, lines)
 			})
 		},
 	}
@@ -156,12 +177,7 @@ func (a *app) connectorDescribe() *cobra.Command {
 				return err
 			}
 			return a.show(d, func(w io.Writer) {
-				var users []string
-				for _, n := range d.UsedBy {
-					users = append(users, string(n))
-				}
-				facts(w, "Name", string(d.Name), "Family", string(d.Family), "Method", d.Method, "Fields", describeFields(d.Connector), "A lease", d.Power,
-					"Expires", a.expires(d.Connector), "Used by", strings.Join(users, ", "), "Version", fmt.Sprint(d.Version), "Changed", a.ago(d.Updated), "ID", string(d.ID))
+				a.printConnector(w, d)
 			})
 		},
 	}
@@ -170,6 +186,7 @@ func (a *app) connectorDescribe() *cobra.Command {
 func (a *app) connectorUpdate() *cobra.Command {
 	var fields *fieldFlags
 	var name string
+	var trial wire.ConnectorTrial
 	c := &cobra.Command{
 		Use: "update NAME", Short: "Change a connector; secrets that aren't given are kept", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -182,7 +199,7 @@ func (a *app) connectorUpdate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			up := wire.ConnectorUpdate{ConnectorPath: path, Name: name, Method: fields.method, Version: now.Version}
+			up := wire.ConnectorUpdate{ConnectorPath: path, Name: name, Method: fields.method, Version: now.Version, ConnectorTrial: trial}
 			if up.Public, up.Secrets, err = fields.changes(now.Connector); err != nil {
 				return err
 			}
@@ -194,34 +211,19 @@ func (a *app) connectorUpdate() *cobra.Command {
 			}
 			changed, err := client.Do(cmd.Context(), c, wire.UpdateConnector, up)
 			if err != nil {
-				return err
+				return a.unproved(err)
 			}
 			return a.show(changed, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Changed connector %s. The next pull uses it as it is now.\n", changed.Name)
 				tell(w, changed.Facts)
+				tellProof(w, changed.Proof, trial)
 			})
 		},
 	}
 	fields = a.addFieldFlags(c)
 	c.Flags().StringVar(&name, "name", "", "a new name")
+	addTrialFlags(c, &trial)
 	return c
-}
-
-func (a *app) connectorDelete() *cobra.Command {
-	return &cobra.Command{
-		Use: "delete NAME", Short: "Delete a connector that nothing uses", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, at, err := a.inOrg(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if _, err := client.Do(cmd.Context(), c, wire.DeleteConnector, wire.ConnectorPath{OrganizationPath: at, Connector: fairlead.Name(args[0])}); err != nil {
-				return err
-			}
-			a.done("Deleted connector %s.", args[0])
-			return nil
-		},
-	}
 }
 
 // tell prints what secrets say of themselves.

@@ -22,6 +22,7 @@ type fieldFlags struct {
 	app       *app
 	providers provider.Set
 	values    map[string]*string // by flag
+	secret    map[string]bool    // by flag
 	family    string
 	method    string
 	expires   string
@@ -42,7 +43,7 @@ func (a *app) addPublicFlags(c *cobra.Command) *fieldFlags {
 }
 
 func (a *app) addFlagsOf(c *cobra.Command, wanted func(fairlead.Field) bool) *fieldFlags {
-	f := &fieldFlags{app: a, providers: server.Providers(provider.Tools{}), values: map[string]*string{}}
+	f := &fieldFlags{app: a, providers: server.Providers(provider.Tools{}), values: map[string]*string{}, secret: map[string]bool{}}
 	for _, info := range f.providers.Infos() {
 		for _, m := range info.Methods {
 			for _, field := range m.Fields {
@@ -91,6 +92,7 @@ func (f *fieldFlags) add(c *cobra.Command, field fairlead.Field) {
 	if len(field.Choices) > 0 {
 		help += ": " + strings.Join(field.Choices, " or ")
 	}
+	f.secret[name] = field.Secret
 	f.values[name] = c.Flags().String(name, "", help)
 }
 

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/issuer"
+	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/server"
 )
 
@@ -24,7 +28,7 @@ func (a *app) issuerShow() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show", Short: "Show the keys that clouds are given, and which one signs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withIssuer(cmd, s, func(*issuer.Issuer) error { return nil })
+			return a.withIssuer(cmd, s, func(*issuer.Issuer, fairlead.Store) error { return nil })
 		},
 	}
 	s.add(c)
@@ -44,10 +48,11 @@ rotate by themselves every 30 days.
 With --at-once, for a key that was stolen, the old keys are dropped and the new one signs
 immediately: keyless logins fail until servers (a minute) and clouds (up to a day) know it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withIssuer(cmd, s, func(i *issuer.Issuer) error {
+			return a.withIssuer(cmd, s, func(i *issuer.Issuer, store fairlead.Store) error {
 				if err := i.Rotate(cmd.Context(), algorithm, atOnce); err != nil {
 					return err
 				}
+				a.warnOfAlgorithm(cmd.Context(), store, algorithm)
 				if atOnce {
 					a.done("The old keys are dropped. Keyless logins may fail until clouds have fetched the new one.")
 				} else {
@@ -64,14 +69,14 @@ immediately: keyless logins fail until servers (a minute) and clouds (up to a da
 }
 
 // withIssuer does something with the keys, and shows them then.
-func (a *app) withIssuer(cmd *cobra.Command, s storeFlags, do func(*issuer.Issuer) error) error {
+func (a *app) withIssuer(cmd *cobra.Command, s storeFlags, do func(*issuer.Issuer, fairlead.Store) error) error {
 	return a.withStore(cmd.Context(), s, func(store fairlead.Store, o server.Options) error {
 		v, err := newVault(store, o)
 		if err != nil {
 			return err
 		}
 		i := issuer.Keeper(v, o.Now)
-		if err := do(i); err != nil {
+		if err := do(i, store); err != nil {
 			return err
 		}
 		list, err := i.Stored(cmd.Context())
@@ -93,4 +98,41 @@ func (a *app) withIssuer(cmd *cobra.Command, s storeFlags, do func(*issuer.Issue
 			rows(w, "There is no key yet: a server with a public https address makes the first one when it needs it.", []string{"KEY", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS FROM"}, table)
 		})
 	})
+}
+
+// warnOfAlgorithm names the connectors whose providers can't verify what a key of the
+// algorithm signs. That they can't be listed keeps nobody from rotating.
+func (a *app) warnOfAlgorithm(ctx context.Context, store fairlead.Store, algorithm string) {
+	providers := server.Providers(provider.Tools{})
+	orgs, err := store.AllWrappedKeys(ctx)
+	if err != nil {
+		return
+	}
+	var names []string
+	takes := ""
+	for _, keys := range orgs {
+		org, err := store.Organization(ctx, keys.Organization)
+		if err != nil {
+			continue
+		}
+		connectors, err := store.ConnectorsOf(ctx, keys.Organization)
+		if err != nil {
+			continue
+		}
+		for _, c := range connectors {
+			p, err := providers.Family(c.Family)
+			if err != nil {
+				continue
+			}
+			if v, ok := p.(provider.Verifier); ok && v.Verifies(c.Method) != nil && !slices.Contains(v.Verifies(c.Method), algorithm) {
+				names, takes = append(names, string(org.Name)+"/"+string(c.Name)), v.Verifies(c.Method)[0]
+			}
+		}
+	}
+	switch {
+	case len(names) > 0:
+		a.hint("Warning: the providers of %s verify %s alone: their logins fail when the new key signs. Rotate again with --algorithm %s.", strings.Join(names, ", "), takes, takes)
+	case algorithm != "RS256":
+		a.hint("Note: Microsoft Entra (family azure-container-registry, method federation) verifies RS256 alone.")
+	}
 }

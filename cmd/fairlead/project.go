@@ -103,9 +103,9 @@ func (a *app) projectList() *cobra.Command {
 			return a.show(list, func(w io.Writer) {
 				var lines [][]string
 				for _, p := range list.Projects {
-					lines = append(lines, []string{p.FullName(), ownership(p), a.ago(p.Created)})
+					lines = append(lines, []string{p.FullName(), ownership(p), string(p.StackName), a.ago(p.Created)})
 				}
-				rows(w, "There are no projects. Create one: fairlead project create NAME", []string{"PROJECT", "OWNED BY", "CREATED"}, lines)
+				rows(w, "There are no projects. Create one: fairlead project create NAME", []string{"PROJECT", "OWNED BY", "STACK", "CREATED"}, lines)
 			})
 		},
 	}
@@ -131,7 +131,7 @@ func (a *app) projectShow() *cobra.Command {
 				return err
 			}
 			return a.show(p, func(w io.Writer) {
-				facts(w, "Project", p.FullName(), "Owned by", ownership(p)+" "+string(p.Owner), "ID", string(p.ID), "Created", p.Created.Format("2006-01-02 15:04 MST"))
+				facts(w, "Project", p.FullName(), "Owned by", ownership(p)+" "+string(p.Owner), "Stack", string(p.StackName), "ID", string(p.ID), "Created", p.Created.Format("2006-01-02 15:04 MST"))
 			})
 		},
 	}

@@ -170,6 +170,24 @@ func (a *app) confirm(question string, yes bool) error {
 	return nil
 }
 
+// confirmTyped has a person type the name of what can't be brought back.
+func (a *app) confirmTyped(what, name string, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !a.inTerminal {
+		return usage("%s: nobody is at a terminal to confirm it; give --yes", what)
+	}
+	answer, err := a.ask(what+": it can't be brought back. Type "+name+" to confirm", "")
+	if err != nil {
+		return err
+	}
+	if answer != name {
+		return &fairlead.Error{Kind: fairlead.Invalid, What: what, Why: "it wasn't confirmed", Remedy: "type the address exactly, or give --yes"}
+	}
+	return nil
+}
+
 // newPassword asks for a new password twice, or reads it from a file.
 func (a *app) newPassword(file string) (fairlead.Secret, error) {
 	if file != "" {

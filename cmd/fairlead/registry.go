@@ -16,7 +16,8 @@ import (
 
 func (a *app) registryCommand() *cobra.Command {
 	return parent("registry", "Registries: which images are opened with which connector", nil,
-		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryTest(), a.registryRemove())
+		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryTest(), a.registryRemove(),
+		a.registryConnect(), a.registryDisconnect(), a.registryDeploy(), a.registryDestroy(), a.registryImages())
 }
 
 func (a *app) registryAdd() *cobra.Command {
@@ -25,61 +26,102 @@ func (a *app) registryAdd() *cobra.Command {
 	var anonymous bool
 	var fields *fieldFlags
 	c := &cobra.Command{
-		Use: "add NAME --pattern PATTERN", Short: "Connect a registry", Args: cobra.ExactArgs(1),
+		Use: "add [NAME]", Short: "Connect a registry", Args: cobra.MaximumNArgs(1),
 		Long: `Connect a registry: which images it covers, and the login that opens them. The login
 becomes a connector of the same name; --connector uses one that is there, and
---anonymous none. Secrets are read from a file, from standard input, or asked for.`,
+--anonymous none. Secrets are read from a file, from standard input, or asked for.
+
+The pattern may also be an address as it is copied from the provider's console or from
+a command line; how it was read is said. With --connector and --resource it is that of
+something which the connector reaches, and the NAME may be left out.`,
 		Example: `  fairlead registry add acme --pattern 'registry.acme.example/*' --username robot --password-file robot.txt
-  fairlead registry add hub --pattern 'docker.io/acme/*' --username acme --token-file token.txt`,
+  fairlead registry add hub --pattern 'docker.io/acme/*' --username acme --token-file token.txt
+  fairlead registry add --connector cloud --resource europe-docker.pkg.dev/acme/train`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if req.Pattern == "" {
-				if req.Pattern, err = a.ask("Pattern (such as registry.example.com/team/*)", ""); err != nil {
-					return err
-				}
+			req.OrganizationPath, req.Disclosure = at, fairlead.Disclosure(disclosure)
+			if len(args) == 1 {
+				req.Name = args[0]
 			}
-			p, err := pattern.Parse(req.Pattern)
-			if err != nil {
+			if err := a.completeRegistry(&req, fields, anonymous); err != nil {
 				return err
 			}
-			req.OrganizationPath, req.Name, req.Disclosure = at, args[0], fairlead.Disclosure(disclosure)
 			if req.CABundle, err = readCA(caFile); err != nil {
 				return err
-			}
-			switch {
-			case anonymous && (req.Connector != "" || fields.any()), req.Connector != "" && fields.any():
-				return usage("--anonymous, --connector and the fields of a login exclude each other")
-			case !anonymous && req.Connector == "":
-				if req.NewConnector, err = fields.connector(p.Host(), true); err != nil {
-					return err
-				}
 			}
 			r, err := client.Do(cmd.Context(), c, wire.AddRegistry, req)
 			if err != nil {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r))
+				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r.Registry))
+				noted(w, r.Notes)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&req.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
 	f.StringVar(&req.Connector, "connector", "", "a connector that is there")
+	f.StringVar(&req.Resource, "resource", "", "in place of --pattern: the address of something that the connector reaches, or the beginning of one")
+	f.BoolVar(&req.Unverified, "unverified", false, "take the resource as it is written, without asking the provider")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
-	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP)
+	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP, &req.Push)
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
 	return c
 }
 
-func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain *bool) {
+// completeRegistry asks for what is missing, and refuses what doesn't go together.
+func (a *app) completeRegistry(req *wire.RegistryRequest, fields *fieldFlags, anonymous bool) (err error) {
+	switch {
+	case req.Resource != "" && (req.Pattern != "" || anonymous || fields.any()):
+		return usage("--resource goes with --connector, and not with --pattern, --anonymous or the fields of a login")
+	case req.Resource != "" && req.Connector == "":
+		return usage("--resource is what a connector reaches: name it with --connector")
+	case req.Unverified && req.Resource == "":
+		return usage("--unverified is about --resource")
+	case req.Resource != "":
+		return nil
+	case req.Name == "":
+		return usage("it is used as `fairlead registry add NAME --pattern PATTERN`, or with --connector and --resource")
+	case anonymous && (req.Connector != "" || fields.any()), req.Connector != "" && fields.any():
+		return usage("--anonymous, --connector and the fields of a login exclude each other")
+	}
+	if req.Pattern == "" {
+		if req.Pattern, err = a.ask("Pattern (such as registry.example.com/team/*)", ""); err != nil {
+			return err
+		}
+	}
+	if anonymous || req.Connector != "" {
+		return nil
+	}
+	read, _, err := fields.providers.Read(req.Pattern)
+	if err != nil {
+		return err
+	}
+	p, err := pattern.Parse(read)
+	if err != nil {
+		return err
+	}
+	req.NewConnector, err = fields.connector(p.Host(), true)
+	return err
+}
+
+// noted prints what the server has to say of what was given.
+func noted(w io.Writer, notes []string) {
+	for _, n := range notes {
+		_, _ = fmt.Fprintf(w, "Note: %s\n", printable(n))
+	}
+}
+
+func (a *app) registryFlags(c *cobra.Command, disclosure, caFile *string, plain, push *bool) {
 	f := c.Flags()
 	f.StringVar(disclosure, "disclosure", "", "scoped: only logins that the registry limits; secret: the stored secret too, where there is no other (default scoped)")
 	f.StringVar(caFile, "ca-file", "", "file with PEM certificates that are trusted for this registry")
+	f.BoolVar(push, "push", false, "let projects push images to what it covers, as far as the login may")
 	f.BoolVar(plain, "plain-http", false, "speak to this one host without TLS")
 }
 
@@ -137,14 +179,17 @@ func (a *app) registryShow() *cobra.Command {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				http, ca := "", ""
+				http, ca, push := "", "", ""
+				if r.Push {
+					push = "allowed"
+				}
 				if r.PlainHTTP {
 					http = "yes"
 				}
 				if r.CABundle != "" {
 					ca = "own"
 				}
-				facts(w, "Name", string(r.Name), "Pattern", r.Pattern.String(), "Opened", openedWith(r), "Disclosure", string(r.Disclosure),
+				facts(w, "Name", string(r.Name), "Pattern", r.Pattern.String(), "Opened", openedWith(r), "Disclosure", string(r.Disclosure), "Pushing", push,
 					"Plain HTTP", http, "CA certificates", ca, "Version", fmt.Sprint(r.Version), "Changed", a.ago(r.Updated), "ID", string(r.ID))
 			})
 		},
@@ -154,7 +199,7 @@ func (a *app) registryShow() *cobra.Command {
 func (a *app) registryUpdate() *cobra.Command {
 	var up wire.RegistryUpdate
 	var disclosure, caFile, connector string
-	var plain, anonymous bool
+	var plain, push, anonymous bool
 	var fields *fieldFlags
 	c := &cobra.Command{
 		Use: "update NAME", Short: "Change a registry; secrets that aren't given are kept", Args: cobra.ExactArgs(1),
@@ -182,6 +227,9 @@ func (a *app) registryUpdate() *cobra.Command {
 			if set("plain-http") {
 				up.PlainHTTP = &plain
 			}
+			if set("push") {
+				up.Push = &push
+			}
 			if set("ca-file") {
 				ca, err := readCA(caFile)
 				if err != nil {
@@ -199,7 +247,8 @@ func (a *app) registryUpdate() *cobra.Command {
 				return err
 			}
 			return a.show(r, func(w io.Writer) {
-				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r))
+				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r.Registry))
+				noted(w, r.Notes)
 			})
 		},
 	}
@@ -208,7 +257,7 @@ func (a *app) registryUpdate() *cobra.Command {
 	f.StringVar(&up.Pattern, "pattern", "", "which images it covers: host[:port]/path[:tag], with *")
 	f.StringVar(&connector, "connector", "", "another connector")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
-	a.registryFlags(c, &disclosure, &caFile, &plain)
+	a.registryFlags(c, &disclosure, &caFile, &plain, &push)
 	fields = a.addFieldFlags(c)
 	return c
 }

@@ -209,7 +209,7 @@ func (a *app) follow(ctx context.Context, c *client.Client, at wire.RunPath, wai
 		}
 		if wait && piece.Run.State == fairlead.Queued && !waiting.IsZero() && a.now().Sub(waiting) > tellQueued {
 			waiting = time.Time{}
-			a.hint("Waiting for a worker. Which there are: fairlead worker list")
+			a.sayWaiting(piece.Run.Waiting)
 		}
 		view.progress(piece.Run.Progress)
 		for _, line := range piece.Lines {
@@ -223,6 +223,15 @@ func (a *app) follow(ctx context.Context, c *client.Client, at wire.RunPath, wai
 			return a.ending(piece.Run, wait, view.failure)
 		}
 	}
+}
+
+// sayWaiting says why nothing happens, if it is known.
+func (a *app) sayWaiting(why *fairlead.Error) {
+	if why == nil {
+		a.hint("Waiting for a worker. Which there are: fairlead worker list")
+		return
+	}
+	a.hint("Waiting: %s.\nWhat to do: %s", printable(why.Why), printable(why.Remedy))
 }
 
 // tellQueued is how long a run may be queued before a person is told why nothing happens.

@@ -109,7 +109,13 @@ func (a *app) showRun(w io.Writer, r fairlead.Run) {
 	if r.Pulled != nil {
 		p = *r.Pulled
 	}
-	failure, remedy := "", ""
+	failure, remedy, waiting, queue := "", "", "", ""
+	if r.Waiting != nil {
+		waiting, remedy = r.Waiting.Why, r.Waiting.Remedy
+	}
+	if r.Spec.Stack != "" || r.Spec.Queue != "" || r.Waiting != nil {
+		queue = string(r.Spec.QueueOrDefault())
+	}
 	if r.Failure != nil {
 		failure, remedy = r.Failure.Error(), r.Failure.Remedy
 	}
@@ -121,7 +127,8 @@ func (a *app) showRun(w io.Writer, r fairlead.Run) {
 	if r.Attempt > 1 {
 		attempt = strconv.Itoa(r.Attempt)
 	}
-	facts(w, "Run", strconv.FormatInt(r.Number, 10), "Step", r.Spec.Step, "State", string(r.State), "Exit code", exitText(r), "Failure", failure, "What to do", remedy,
+	facts(w, "Run", strconv.FormatInt(r.Number, 10), "Step", r.Spec.Step, "State", string(r.State), "Exit code", exitText(r), "Waiting", waiting, "Failure", failure, "What to do", remedy,
+		"Stack", string(r.Spec.Stack), "Queue", queue, "Asks for engine", r.Spec.Engine,
 		"Image", r.Spec.Image, "Digest", string(p.Digest), "Platform", p.Platform, "Registry", string(p.Registry), "Connector", string(p.Connector), "Lease", string(p.Lease),
 		"Pulled", pulled, "Worker", string(r.WorkerName), "Engine", r.Engine, "Attempt", attempt, "Creator", r.Creator.Name,
 		"Created", a.ago(r.Created), "Took", a.took(r), "ID", string(r.ID))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"fairlead.dev/fairlead/internal/registrytest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,9 +36,10 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FAIRLEAD_CONFIG_DIR", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("NO_COLOR", "1")
 			env.Values[stopKey{}] = new(func())
+			env.Values[registryKey{}] = new(*registrytest.Registry)
 			return nil
 		},
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serveCmd, "keep": keepCmd, "exits": exitsCmd, "waitfor": waitforCmd},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serveCmd, "keep": keepCmd, "exits": exitsCmd, "waitfor": waitforCmd, "registry": registryCmd, "filled": filledCmd, "image": imageCmd},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -120,6 +125,29 @@ func readyAt(r io.Reader, log io.Writer) (string, *sync.WaitGroup) {
 		}
 	})
 	return <-found, &read
+}
+
+// filledCmd starts a registry that ends with the script, in which robot (robot.txt is
+// its password) may read team/app:v1 and others:
+//
+//	filled basic|bearer
+//
+// $REGISTRY is its host then.
+func filledCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: filled basic|bearer")
+	}
+	robot := registrytest.Account{Name: "robot", Password: strings.TrimSpace(ts.ReadFile("robot.txt")), Rights: registrytest.Everything()}
+	reg, err := registrytest.Start(context.Background(), registrytest.Config{Auth: registrytest.Auth(args[0]), Accounts: []registrytest.Account{robot}})
+	ts.Check(err)
+	ts.Defer(reg.Close)
+	for i, name := range []string{"team/app:v1", "team/app:v2", "team/app:latest", "team/other:v1"} {
+		image, err := random.Image(int64(100+i), 2)
+		ts.Check(err)
+		_, err = registrytest.Write(context.Background(), reg, image, name, robot)
+		ts.Check(err)
+	}
+	ts.Setenv("REGISTRY", reg.Host())
 }
 
 // keepCmd keeps a match of the last output in a variable: keep NAME REGEXP.

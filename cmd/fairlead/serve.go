@@ -44,6 +44,8 @@ type serveFlags struct {
 	instance       bool
 	preflight      bool
 	worker         workFlags
+	verifyEvery    time.Duration
+	expiryNotice   time.Duration
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -63,6 +65,8 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	fl.BoolVar(&f.instance, "instance-logins", false, "let connectors log in as what this server's machine is at its cloud: every organization with the same rights")
 	fl.DurationVar(&f.hold, "hold", server.DefaultHold, "how long a worker that isn't heard of keeps its run")
 	fl.BoolVar(&f.preflight, "preflight", true, "look at the image of each run before it is queued, so that one that can't be pulled fails at once")
+	fl.DurationVar(&f.verifyEvery, "verify-every", server.DefaultVerifyEvery, "how often each connector is proved; 0 is never")
+	fl.DurationVar(&f.expiryNotice, "expiry-notice", server.DefaultExpiryNotice, "how long before its date a connector counts as expiring")
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain, PEM")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS certificate's key, PEM")
 	f.logs.add(c)
@@ -85,6 +89,12 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if f.hold < server.ShortestHold {
 		return usage("--hold %s is too short for a worker to keep: give %s or more", f.hold, server.ShortestHold)
 	}
+	if f.verifyEvery < 0 || f.verifyEvery > 0 && f.verifyEvery < time.Minute {
+		return usage("--verify-every %s is too often for the registries: give a minute or more, or 0 for never", f.verifyEvery)
+	}
+	if f.expiryNotice <= 0 {
+		return usage("--expiry-notice %s is no time: give some hours or days", f.expiryNotice)
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -98,6 +108,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	o := a.serverOptions(f.store)
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
 	o.RegistryTimeout, o.InstanceLogins, o.Preflight = f.worker.registryTimeout, f.instance, f.preflight
+	o.VerifyEvery, o.ExpiryNotice = f.verifyEvery, f.expiryNotice
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

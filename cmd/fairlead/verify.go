@@ -74,12 +74,22 @@ func printProof(w io.Writer, p fairlead.Proof) {
 
 func (a *app) connectorResources() *cobra.Command {
 	var limit time.Duration
+	var of string
+	var images int
 	c := &cobra.Command{
 		Use: "resources [NAME]", Short: "List what connectors reach at their providers", Args: cobra.MaximumNArgs(1),
 		Long: `List the registries and repositories that connectors reach at their providers. All are
 asked at once, each within the time limit; what goes wrong with one stands in its row, and
-the exit code is 1 then.`,
+the exit code is 1 then. With --of, the images of one repository are listed: opened with
+the connector that is named, or as a pull would be.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if of != "" {
+				req := wire.ImagesRequest{Repository: of, Limit: images}
+				if len(args) == 1 {
+					req.Connector = fairlead.Name(args[0])
+				}
+				return a.listImages(cmd.Context(), req, limit)
+			}
 			c, at, err := a.inOrg(cmd.Context())
 			if err != nil {
 				return err
@@ -107,6 +117,8 @@ the exit code is 1 then.`,
 		},
 	}
 	c.Flags().DurationVar(&limit, "timeout", 20*time.Second, "how long each connector's provider may take")
+	c.Flags().StringVar(&of, "of", "", "list the images of this repository, HOST/PATH")
+	imageFlags(c, &images, nil)
 	return c
 }
 

@@ -29,6 +29,7 @@ import (
 // workFlags are how a worker works, inside of a server or by itself.
 type workFlags struct {
 	engine, dockerHost, ociRuntime string
+	queues                         []string
 	slots, tries                   int
 	cache                          int64
 	registryTimeout                time.Duration
@@ -42,6 +43,11 @@ func (f *workFlags) check() error {
 	case f.slots < 1:
 		return usage("--slots %d: a worker performs one run at least", f.slots)
 	}
+	for _, q := range f.queues {
+		if _, err := fairlead.ParseName("queue", q); err != nil {
+			return usageError{err}
+		}
+	}
 	return nil
 }
 
@@ -50,6 +56,7 @@ func (f *workFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.engine, "engine", "auto", "what starts containers: docker, runc, or auto (docker if it answers, else runc)")
 	fl.StringVar(&f.dockerHost, "docker-host", "", "Docker engine (default: DOCKER_HOST, or unix:///var/run/docker.sock)")
 	fl.StringVar(&f.ociRuntime, "oci-runtime", "", "program of engine runc: crun or runc, or a path (default: whichever is installed)")
+	fl.StringSliceVar(&f.queues, "queue", nil, "queue to take runs from, as stacks name it (may be given often; default: the queue called default)")
 	fl.IntVar(&f.slots, "slots", 1, "runs to perform at once")
 	fl.IntVar(&f.tries, "pull-tries", 5, "how often a pull that may yet succeed is tried")
 	fl.DurationVar(&f.registryTimeout, "registry-timeout", time.Minute, "how long a registry may be silent before it counts as not answering")
@@ -84,7 +91,7 @@ registry secret.`,
 				return err
 			}
 			defer closeEngine()
-			a.hint("Worker %s performs runs of %s on engine %s.", version(), c.Server(), w.Engine.Name())
+			a.hint("Worker %s performs runs of %s on engine %s%s.", version(), c.Server(), w.Engine.Name(), ofQueues(f.queues))
 			return w.Serve(cmd.Context())
 		},
 	}
@@ -163,7 +170,7 @@ func (a *app) newWorker(
 		return nil, nil, err
 	}
 	w, err := worker.New(ctx, worker.Options{
-		Client: c, Engine: e, OCI: registries, Dir: dir, Self: self, Slots: f.slots, Tries: f.tries, Version: version(), Now: a.now, Log: log,
+		Client: c, Engine: e, OCI: registries, Dir: dir, Self: self, Slots: f.slots, Queues: f.queues, Tries: f.tries, Version: version(), Now: a.now, Log: log,
 		Fetch: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: time.Minute}},
 	})
 	if err != nil {
@@ -207,6 +214,29 @@ func (a *app) chooseEngine(ctx context.Context, f workFlags, dir, self string, r
 	}
 }
 
+// ofQueues says from which queues a worker takes runs, if they were named.
+func ofQueues(queues []string) string {
+	if len(queues) == 0 {
+		return ""
+	}
+	return ", from " + strings.Join(queues, ", ")
+}
+
+// queueText is the queues of a worker, empty if it was never heard of.
+func queueText(k fairlead.Worker) string {
+	switch {
+	case k.LastSeen.IsZero():
+		return ""
+	case len(k.Queues) == 0:
+		return fairlead.DefaultQueue
+	}
+	var list []string
+	for _, q := range k.Queues {
+		list = append(list, string(q))
+	}
+	return strings.Join(list, ", ")
+}
+
 func (a *app) workerAdd() *cobra.Command {
 	return &cobra.Command{
 		Use: "add NAME", Short: "Create a worker and show its token, this once", Args: cobra.ExactArgs(1),
@@ -242,9 +272,9 @@ func (a *app) workerList() *cobra.Command {
 			return a.show(list, func(w io.Writer) {
 				var lines [][]string
 				for _, k := range list.Workers {
-					lines = append(lines, []string{string(k.Name), k.Engine, k.Platform, k.Version, a.ago(k.LastSeen)})
+					lines = append(lines, []string{string(k.Name), k.Engine, queueText(k), k.Platform, k.Version, a.ago(k.LastSeen)})
 				}
-				rows(w, "There are no workers but the one inside the server. Add one: fairlead worker add NAME", []string{"NAME", "ENGINE", "PLATFORM", "VERSION", "LAST SEEN"}, lines)
+				rows(w, "There are no workers but the one inside the server. Add one: fairlead worker add NAME", []string{"NAME", "ENGINE", "QUEUES", "PLATFORM", "VERSION", "LAST SEEN"}, lines)
 			})
 		},
 	}

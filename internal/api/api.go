@@ -12,13 +12,15 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/identity"
-	"fairlead.dev/fairlead/internal/proof"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/watch"
+	"fairlead.dev/fairlead/internal/webhook"
 )
 
 // Leases gives logins: the broker.
@@ -36,15 +38,20 @@ type Issuer interface {
 
 // Options are what the door opens to.
 type Options struct {
-	Identity  *identity.Identity
-	Control   *control.Control
-	Vault     *vault.Vault
-	Leases    Leases
-	Runs      *runs.Runs
-	Prover    *proof.Prover
-	Survey    *survey.Survey
-	Doctor    *diagnose.Doctor
-	Providers provider.Set
+	Identity *identity.Identity
+	Control  *control.Control
+	Vault    *vault.Vault
+	Leases   Leases
+	Runs     *runs.Runs
+	Watch    *watch.Watch
+	Webhooks *webhook.Webhooks
+	Survey   *survey.Survey
+	// Browser looks at the images of repositories.
+	Browser *survey.Browser
+	// Repositories makes and removes repositories at the providers.
+	Repositories *deploy.Repositories
+	Doctor       *diagnose.Doctor
+	Providers    provider.Set
 	// Log is written to once for each request.
 	Log *slog.Logger
 	Now func() time.Time
@@ -103,6 +110,9 @@ func (a *API) routes() {
 	a.identityRoutes()
 	a.organizationRoutes()
 	a.registryRoutes()
+	a.stackRoutes()
+	a.webhookRoutes()
+	a.valohaiRoutes()
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()

@@ -62,10 +62,19 @@ func (a *API) document(route wire.Route, b *binding) {
 	case route.Out == nil || route.Out == reflect.TypeFor[wire.None]():
 		op.Responses["204"] = &huma.Response{Description: "Done."}
 	default:
-		op.Responses["200"] = &huma.Response{Description: "Done.", Content: jsonContent(a.schemas.Schema(route.Out, true, ""))}
+		status := "200"
+		if route.Creates {
+			status = "201"
+		}
+		op.Responses[status] = &huma.Response{Description: "Done.", Content: jsonContent(a.schemas.Schema(route.Out, true, ""))}
+	}
+	failure := reflect.TypeFor[wire.ErrorReply]()
+	if strings.HasPrefix(route.Path, wire.ValohaiPrefix+"/") {
+		failure = reflect.TypeFor[wire.ValohaiDetail]()
+		op.Responses["400"] = &huma.Response{Description: "What is wrong with the request.", Content: jsonContent(a.schemas.Schema(reflect.TypeFor[wire.ValohaiErrors](), true, ""))}
 	}
 	op.Responses["default"] = &huma.Response{
-		Description: "What went wrong, why, and what to do.", Content: jsonContent(a.schemas.Schema(reflect.TypeFor[wire.ErrorReply](), true, "")),
+		Description: "What went wrong, why, and what to do.", Content: jsonContent(a.schemas.Schema(failure, true, "")),
 	}
 	a.addToPath(route, op)
 }
@@ -92,6 +101,9 @@ func (a *API) addToPath(route wire.Route, op *huma.Operation) {
 
 // tag groups routes by the noun that their path ends with.
 func tag(route wire.Route) string {
+	if strings.HasPrefix(route.Path, wire.ValohaiPrefix+"/") {
+		return "valohai"
+	}
 	parts := regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(strings.TrimPrefix(route.Path, wire.Prefix), "")
 	names := strings.FieldsFunc(parts, func(r rune) bool { return r == '/' })
 	switch names[0] {

@@ -344,13 +344,15 @@ func TestEmptyListsAreLists(t *testing.T) {
 			continue
 		}
 		path := strings.NewReplacer("{organization}", "acme", "{owner}", "acme", "{project}", "models").Replace(r.Path)
-		if strings.Contains(path, "{") {
+		if strings.Contains(path, "{") || r.ID == wire.ListImages.ID { // that one is about a registry's repository
 			continue
 		}
 		if r.ID == wire.Explain.ID {
 			path += "?image=registry.example.com/team/app"
 		}
 		resp, body := knock(t, p, token, http.MethodGet, path, "", "")
+		// The pages of Valohai's form have null where there is no next one, as there.
+		body = strings.Replace(body, `"next":null,"previous":null`, "", 1)
 		if resp.StatusCode != http.StatusOK || strings.Contains(body, ":null") {
 			t.Errorf("%s: status %d: %s", r.ID, resp.StatusCode, body)
 		}

@@ -113,11 +113,18 @@ func TestNoLeaseWithoutItsEvents(t *testing.T) {
 	asked := func(c *client.Client) (wire.Lease, error) {
 		return client.Do(t.Context(), c, wire.LeaseLogin, wire.LeaseRequest{ProjectPath: w.path(), Image: w.host + "/team/app"})
 	}
-	for _, action := range []fairlead.Action{fairlead.ConnectorOpen, fairlead.LeasePull} {
+	pushes := func(c *client.Client) (wire.Lease, error) {
+		return client.Do(t.Context(), c, wire.LeasePush, wire.PushLeaseRequest{ProjectPath: w.path(), Image: w.host + "/team/app"})
+	}
+	for _, action := range []fairlead.Action{fairlead.ConnectorOpen, fairlead.LeasePull, fairlead.LeasePush} {
 		for name, lease := range map[string]func() (wire.Lease, error){
 			"asked for": func() (wire.Lease, error) { return asked(w.As(w.bob)) },
 			"for a run": func() (wire.Lease, error) { return held(w.As(w.holder)) },
+			"to push":   func() (wire.Lease, error) { return pushes(w.As(w.bob)) },
 		} {
+			if action != fairlead.ConnectorOpen && (action == fairlead.LeasePush) != (name == "to push") {
+				continue // the event of another sort of lease
+			}
 			d.to(func(ev fairlead.Event) bool { return ev.Action == action })
 			for range 2 { // the second time too, when the lease may be remembered
 				l, err := lease()

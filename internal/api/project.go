@@ -36,21 +36,32 @@ func (a *API) projectRoutes() {
 	serve(a, wire.DeleteProject, func(ctx context.Context, who fairlead.Caller, in wire.ProjectPath) (wire.None, error) {
 		return wire.None{}, a.Control.DeleteProject(ctx, who, in.Owner, in.Project)
 	})
-	serve(a, wire.LeaseLogin, a.lease)
+	serve(a, wire.LeaseLogin, func(ctx context.Context, who fairlead.Caller, in wire.LeaseRequest) (wire.Lease, error) {
+		verb := in.Verb
+		if verb == "" {
+			verb = fairlead.Pull
+		}
+		if verb != fairlead.Pull {
+			return wire.Lease{}, &fairlead.Error{
+				Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a login that is asked for here is for pulling",
+				Remedy: "leave the verb out; a login to push with is asked for at .../leases/push",
+			}
+		}
+		return a.lease(ctx, who, in, verb)
+	})
+	serve(a, wire.LeasePush, func(ctx context.Context, who fairlead.Caller, in wire.PushLeaseRequest) (wire.Lease, error) {
+		return a.lease(ctx, who, wire.LeaseRequest{ProjectPath: in.ProjectPath, Image: in.Image, Refused: in.Refused}, fairlead.Push)
+	})
 }
 
-func (a *API) lease(ctx context.Context, who fairlead.Caller, in wire.LeaseRequest) (wire.Lease, error) {
-	p, err := a.Control.Project(ctx, who, in.Owner, in.Project, fairlead.LeasePull)
+func (a *API) lease(ctx context.Context, who fairlead.Caller, in wire.LeaseRequest, verb fairlead.Verb) (wire.Lease, error) {
+	p, err := a.Control.Project(ctx, who, in.Owner, in.Project, verb.Leased())
 	if err != nil {
 		return wire.Lease{}, err
 	}
 	image, err := ref.Parse(in.Image)
 	if err != nil {
 		return wire.Lease{}, fairlead.Misread("image", err)
-	}
-	verb := in.Verb
-	if verb == "" {
-		verb = fairlead.Pull
 	}
 	a.Leases.Refused(in.Refused)
 	l, err := a.Leases.Lease(ctx, fairlead.Asker{Who: who, Project: p, Image: image}, fairlead.Scope{Resource: image.Resource, Verb: verb})

@@ -14,6 +14,7 @@ func (a *API) registryRoutes() {
 		return wire.Providers{Providers: a.Providers.Infos()}, nil
 	})
 	a.connectorRoutes()
+	a.repositoryRoutes()
 	serve(a, wire.ListRegistries, func(ctx context.Context, who fairlead.Caller, in wire.OrganizationPath) (wire.Registries, error) {
 		list, err := a.Control.Registries(ctx, who, in.Organization)
 		return wire.Registries{Registries: filled(list)}, err
@@ -29,36 +30,20 @@ func (a *API) registryRoutes() {
 	})
 }
 
-func (a *API) addRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryRequest) (fairlead.Registry, error) {
-	name, err := fairlead.ParseName("name", in.Name)
-	if err != nil {
-		return fairlead.Registry{}, err
-	}
-	d := control.RegistryDraft{
-		Name: name, Pattern: in.Pattern, Connector: fairlead.Name(in.Connector), Disclosure: in.Disclosure,
-		PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
-	}
-	if in.NewConnector != nil {
-		c := draft(*in.NewConnector)
-		d.NewConnector = &c
-	}
-	return a.Control.AddRegistry(ctx, who, in.Organization, d)
-}
-
-func (a *API) updateRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryUpdate) (fairlead.Registry, error) {
+func (a *API) updateRegistry(ctx context.Context, who fairlead.Caller, in wire.RegistryUpdate) (wire.RegistrySaved, error) {
 	name, err := optionalName(in.Name)
 	if err != nil {
-		return fairlead.Registry{}, err
+		return wire.RegistrySaved{}, err
 	}
 	ch := control.RegistryChange{
-		Name: name, Pattern: in.Pattern, Disclosure: in.Disclosure, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
+		Name: name, Pattern: in.Pattern, Disclosure: in.Disclosure, Push: in.Push, PlainHTTP: in.PlainHTTP, CABundle: in.CABundle,
 		Given: given(in.Public, in.Secrets), Version: in.Version,
 	}
 	if in.Connector != nil {
 		other := fairlead.Name(*in.Connector)
 		ch.Connector = &other
 	}
-	return a.Control.UpdateRegistry(ctx, who, in.Organization, in.Registry, ch)
+	return savedRegistry(a.Control.UpdateRegistry(ctx, who, in.Organization, in.Registry, ch))
 }
 
 func draft(f wire.ConnectorFields) provider.Draft {

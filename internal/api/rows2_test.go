@@ -20,6 +20,9 @@ func projectRows() []row {
 		op(wire.TransferProject, inAcme, func(n names) wire.ProjectTransfer {
 			return wire.ProjectTransfer{ProjectPath: wire.ProjectPath{Owner: n.org, Project: n.scrap}, To: string(n.org)}
 		}),
+		op(wire.SetProjectStack, inAcme, func(n names) wire.ProjectStack {
+			return wire.ProjectStack{ProjectPath: wire.ProjectPath{Owner: n.org, Project: n.scrap}, Stack: string(n.stack)}
+		}),
 		op(wire.DeleteProject, inAcme, func(n names) wire.ProjectPath {
 			return wire.ProjectPath{Owner: n.org, Project: n.scrap}
 		}),
@@ -37,6 +40,9 @@ func runRows() []row {
 		}),
 		get(wire.DiagnoseImage, inAcme, func(n names) wire.DoctorRequest {
 			return wire.DoctorRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
+		}),
+		op(wire.LeasePush, inAcme, func(n names) wire.PushLeaseRequest {
+			return wire.PushLeaseRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
 		}),
 		op(wire.HasArchive, inAcme, archived),
 		put(wire.PutArchive, inAcme, archived, archive),
@@ -82,5 +88,23 @@ func workRows() []row {
 		op(wire.Renew, heldRun, func(n names) wire.RenewRequest {
 			return wire.RenewRequest{HeldPath: held(n), Release: true}
 		}).in("release", heldRun).or(http.StatusConflict).as(byHolder),
+	}
+}
+
+func stackRows() []row {
+	stack := func(n names) wire.StackPath { return wire.StackPath{OrganizationPath: org(n), Stack: n.stack} }
+	return []row{
+		op(wire.ListStacks, inAcme, org),
+		op(wire.DescribeStack, inAcme, stack),
+		op(wire.RegisterStack, inAcme, func(n names) wire.StackRequest {
+			return wire.StackRequest{OrganizationPath: org(n), Name: "new-stack", StackFields: wire.StackFields{Registry: string(n.registry), Engine: "docker", Queue: "gpu"}}
+		}),
+		op(wire.UpdateStack, inAcme, func(n names) wire.StackUpdate {
+			queue := "gpu"
+			return wire.StackUpdate{StackPath: stack(n), Queue: &queue}
+		}),
+		op(wire.DeleteStack, inAcme, func(n names) wire.StackPath {
+			return wire.StackPath{OrganizationPath: org(n), Stack: n.spareStack}
+		}),
 	}
 }

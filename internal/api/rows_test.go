@@ -126,6 +126,9 @@ func personal(r row) row {
 	if r.route.ID == wire.GetOutput.ID {
 		r.otherwise = http.StatusNotFound // the run there has none
 	}
+	if r.route.ID == wire.SetProjectStack.ID {
+		r.otherwise = wire.Status(fairlead.Invalid) // a personal project has no stack
+	}
 	r.call = func(ctx context.Context, c *client.Client, n names) error {
 		n.project, n.scrap = n.personal, n.personalScrap
 		if n.org == "acme" {
@@ -140,9 +143,15 @@ func personal(r row) row {
 // may.
 func rows() []row {
 	var list []row
+	list = append(list, valohaiRows()...)
 	list = append(list, registryRows()...)
+	list = append(list, stackRows()...)
+	list = append(list, webhookRows()...)
 	for _, r := range append(runRows(), projectRows()...) {
-		list = append(list, personal(r), r)
+		if r.route.ID != wire.LeasePush.ID { // nobody pushes for a personal project
+			list = append(list, personal(r))
+		}
+		list = append(list, r)
 	}
 	list = append(list, op(wire.CreateProject, inAcme, func(n names) wire.ProjectRequest {
 		return wire.ProjectRequest{Owner: string(n.org), Name: "new"}
@@ -230,6 +239,9 @@ func registryRows() []row {
 	registry := func(n names) wire.RegistryPath {
 		return wire.RegistryPath{OrganizationPath: org(n), Registry: n.registry}
 	}
+	repository := func(n names) wire.RepositoryRequest {
+		return wire.RepositoryRequest{ConnectorPath: connector(n), Address: n.host + "/team/app"}
+	}
 	fields := func(n names) wire.ConnectorFields {
 		return wire.ConnectorFields{
 			Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host, "username": robot},
@@ -245,6 +257,10 @@ func registryRows() []row {
 		op(wire.UpdateConnector, inAcme, func(n names) wire.ConnectorUpdate {
 			return wire.ConnectorUpdate{ConnectorPath: connector(n), Public: map[string]string{"username": robot}}
 		}),
+		op(wire.RotateConnector, inAcme, func(n names) wire.RotateRequest {
+			return wire.RotateRequest{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
+		}),
+		op(wire.RollbackConnector, inAcme, func(n names) wire.RollbackRequest { return wire.RollbackRequest{ConnectorPath: connector(n)} }),
 		op(wire.GuideConnector, inAcme, connector),
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
@@ -252,6 +268,9 @@ func registryRows() []row {
 		get(wire.TestRegistry, inAcme, func(n names) wire.RegistryTestRequest {
 			return wire.RegistryTestRequest{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.registry}, Image: n.host + "/team/app:v1"}
 		}).plus(need{fairlead.LeasePull, inAcme}),
+		op(wire.CompareSecrets, inAcme, func(n names) wire.SecretsComparison {
+			return wire.SecretsComparison{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
+		}),
 		op(wire.VerifyConnector, inAcme, func(n names) wire.VerifyRequest {
 			return wire.VerifyRequest{ConnectorPath: connector(n), Image: n.host + "/team/app:v1"}
 		}),
@@ -261,8 +280,17 @@ func registryRows() []row {
 		op(wire.ListResources, inAcme, func(n names) wire.ResourcesRequest {
 			return wire.ResourcesRequest{OrganizationPath: org(n)}
 		}).in("all", inAcme),
-		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorPath {
-			return wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}
+		// What becomes of a repository of a cloud is in TestRepositories: here is none.
+		op(wire.PlanRepository, inAcme, repository).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.DeployRepository, inAcme, repository).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.DestroyRepository, inAcme, func(n names) wire.RepositoryRemoval {
+			return wire.RepositoryRemoval{ConnectorPath: connector(n), Address: n.host + "/team/app", Force: true}
+		}).in("none", inAcme).or(http.StatusUnprocessableEntity),
+		op(wire.ListImages, inAcme, func(n names) wire.ImagesRequest {
+			return wire.ImagesRequest{OrganizationPath: org(n), Repository: n.host + "/team/none", Connector: n.connector}
+		}).in("none", inAcme).or(http.StatusNotFound),
+		op(wire.DeleteConnector, inAcme, func(n names) wire.ConnectorRemoval {
+			return wire.ConnectorRemoval{ConnectorPath: wire.ConnectorPath{OrganizationPath: org(n), Connector: n.spareConnector}}
 		}),
 		op(wire.ListRegistries, inAcme, org),
 		op(wire.ShowRegistry, inAcme, registry),
@@ -273,6 +301,12 @@ func registryRows() []row {
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}
 		}).in("existing", inAcme),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector)}
+		}).in("unreached", inAcme).plus(need{fairlead.ConnectorDiscover, inAcme}).or(http.StatusServiceUnavailable),
+		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
+			return wire.RegistryRequest{OrganizationPath: org(n), Resource: n.host + "/reached/app", Connector: string(n.connector), Unverified: true}
+		}).in("unverified", inAcme),
 		op(wire.UpdateRegistry, inAcme, func(n names) wire.RegistryUpdate {
 			return wire.RegistryUpdate{RegistryPath: registry(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
 		}).plus(need{fairlead.ConnectorUpdate, inAcme}),
@@ -282,5 +316,20 @@ func registryRows() []row {
 		op(wire.RemoveRegistry, inAcme, func(n names) wire.RegistryRemoval {
 			return wire.RegistryRemoval{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.oldRegistry}, WithConnector: true}
 		}).plus(need{fairlead.ConnectorDelete, inAcme}),
+	}
+}
+
+func webhookRows() []row {
+	hook := func(n names) wire.WebhookPath { return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.webhook} }
+	return []row{
+		op(wire.ListWebhooks, inAcme, org),
+		op(wire.AddWebhook, inAcme, func(n names) wire.WebhookRequest {
+			return wire.WebhookRequest{OrganizationPath: org(n), Name: "new-webhook", URL: "https://hooks.example.com/new"}
+		}),
+		op(wire.DescribeWebhook, inAcme, hook),
+		op(wire.TestWebhook, inAcme, hook),
+		op(wire.RemoveWebhook, inAcme, func(n names) wire.WebhookPath {
+			return wire.WebhookPath{OrganizationPath: org(n), Webhook: n.spareWebhook}
+		}),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/identity"
+	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -47,6 +49,35 @@ func serve[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Con
 	})
 }
 
+// serveValohai adds a route that has Valohai's form: what went wrong is told in its form
+// too. act sets the exchange's organization as soon as it is known.
+func serveValohai[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Context, *exchange, In) (Out, error)) {
+	route := op.Route()
+	b := a.newBinding(route)
+	a.document(route, b)
+	_, empty := any(*new(Out)).(wire.None)
+	a.handle(route, func(ctx context.Context, x *exchange) error {
+		var in In
+		came := x.within(a.BodyTime)
+		err := b.read(x.r, &in)
+		came()
+		if err != nil {
+			return err
+		}
+		out, err := act(ctx, x, in)
+		switch {
+		case err != nil:
+			return err
+		case empty:
+			x.w.WriteHeader(http.StatusNoContent)
+			return nil
+		case route.Creates:
+			return x.reply(http.StatusCreated, out)
+		}
+		return x.reply(http.StatusOK, out)
+	})
+}
+
 // stream adds the route of an operation whose request or reply is bytes.
 func stream[In any](a *API, op wire.Stream[In], act func(context.Context, *exchange, In) error) {
 	route := op.Route()
@@ -66,8 +97,10 @@ type exchange struct {
 	w   *recorder
 	r   *http.Request
 	who fairlead.Caller
-	// org is the organization that the body names, where the path names none.
+	// org is the organization that the request is about, where the path names none.
 	org fairlead.Name
+	// valohai says that errors have Valohai's form.
+	valohai bool
 }
 
 // within ends the reading of the body after a time, so that nobody holds connections by
@@ -93,12 +126,16 @@ func organizationIn(in any) fairlead.Name {
 // handle adds a route whose caller is found out before do, and whose errors are
 // written as replies.
 func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error) {
-	a.mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{w: &recorder{ResponseWriter: w}, r: r}
+	path := route.Path
+	if strings.HasSuffix(path, "/") {
+		path += "{$}" // this path, and not all that is below it
+	}
+	a.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{w: &recorder{ResponseWriter: w}, r: r, valohai: strings.HasPrefix(path, wire.ValohaiPrefix+"/")}
 		begun := a.Now()
 		ctx := r.Context()
 		var err error
-		x.who, err = a.caller(r, route.Open)
+		x.who, err = a.caller(r, route.Open, x.valohai)
 		x.name()
 		if err == nil {
 			err = do(ctx, x)
@@ -119,11 +156,13 @@ func (x *exchange) name() {
 	h.Set("Cache-Control", "no-store")
 }
 
-// caller finds out who asks. An open route takes whoever comes.
-func (a *API) caller(r *http.Request, open bool) (fairlead.Caller, error) {
+// caller finds out who asks. An open route takes whoever comes; Valohai's clients say
+// Token where others say Bearer.
+func (a *API) caller(r *http.Request, open, valohai bool) (fairlead.Caller, error) {
 	from, request := fromOf(r), requestID()
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if open || !strings.EqualFold(scheme, "Bearer") {
+	known := strings.EqualFold(scheme, "Bearer") || valohai && strings.EqualFold(scheme, "Token")
+	if open || !known {
 		who := fairlead.Caller{From: from, Request: request}
 		if open {
 			return who, nil
@@ -187,9 +226,16 @@ func (x *exchange) fail(err error) {
 	if e.Kind == fairlead.Unauthenticated {
 		x.w.Header().Set("WWW-Authenticate", `Bearer realm="fairlead"`)
 	}
+	if x.valohai {
+		x.failValohai(e)
+		return
+	}
 	body := wire.ErrorReply{Error: e, Request: x.who.Request}
 	if p, ok := asProblems(err); ok {
 		body.Problems = p
+	}
+	if u, ok := errors.AsType[*watch.UnprovedError](err); ok {
+		body.Proof = &u.Proof
 	}
 	_ = x.reply(wire.Status(e.Kind), body)
 }

@@ -64,7 +64,15 @@ func (a *API) workRoutes() {
 }
 
 func (a *API) claim(ctx context.Context, who fairlead.Caller, in wire.ClaimRequest) (wire.Assignment, error) {
-	got, ok, err := a.Runs.Claim(ctx, who, fairlead.Worker{Engine: in.Engine, Platform: in.Platform, Version: in.Version}, wire.Waits(in.Wait))
+	about := fairlead.Worker{Engine: in.Engine, Platform: in.Platform, Version: in.Version}
+	for _, q := range in.Queues {
+		name, err := fairlead.ParseName("queues", q)
+		if err != nil {
+			return wire.Assignment{}, err
+		}
+		about.Queues = append(about.Queues, name)
+	}
+	got, ok, err := a.Runs.Claim(ctx, who, about, wire.Waits(in.Wait))
 	if err != nil || !ok {
 		return wire.Assignment{}, err
 	}

@@ -21,7 +21,7 @@ import (
 type names struct {
 	org, project, scrap, personal, personalScrap, user, invited, removable, newcomer fairlead.Name
 	connector, spareConnector, registry, spareRegistry, oldRegistry                  fairlead.Name
-	worker                                                                           fairlead.Name
+	worker, webhook, spareWebhook, stack, spareStack                                 fairlead.Name
 	host                                                                             string
 	archive                                                                          fairlead.Digest
 	output                                                                           string
@@ -30,6 +30,9 @@ type names struct {
 	held, queued, done                                                               int64 // numbers of runs
 	token                                                                            fairlead.TokenID
 	lookout                                                                          string // that the holder has taken
+	// owner and entries are as the API in Valohai's form names organization and registries.
+	owner                       int64
+	credential, spareCredential fairlead.RegistryID
 }
 
 // ghosts name nothing that there is.
@@ -38,9 +41,10 @@ func ghosts() names {
 		org: "ghost", project: "ghost-project", scrap: "ghost-scrap", personal: "ghost-personal", personalScrap: "ghost-personal-scrap", user: "ghost-user",
 		invited: "ghost-invited", removable: "ghost-removable", newcomer: "ghost-newcomer",
 		connector: "ghost-connector", spareConnector: "ghost-spare-connector", registry: "ghost-registry", spareRegistry: "ghost-spare-registry", oldRegistry: "ghost-old-registry",
-		worker: "ghost-worker", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
+		worker: "ghost-worker", webhook: "ghost-webhook", spareWebhook: "ghost-spare-webhook", stack: "ghost-stack", spareStack: "ghost-spare-stack", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
 		run: "01999999-9999-7999-8999-999999999999", fence: 1, held: 901, queued: 902, done: 903,
-		token: "01999999-9999-7999-8999-999999999998", lookout: "01999999-9999-7999-8999-999999999997",
+		token: "01999999-9999-7999-8999-999999999998", lookout: "01999999-9999-7999-8999-999999999995",
+		owner: 4242, credential: "01999999-9999-7999-8999-999999999997", spareCredential: "01999999-9999-7999-8999-999999999996",
 	}
 }
 
@@ -146,12 +150,26 @@ func (w *world) things(t *testing.T) {
 	}
 	own := fields()
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{
-		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", PlainHTTP: true, NewConnector: &own,
+		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", Push: true, PlainHTTP: true, NewConnector: &own,
 	})
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.spareRegistry), Pattern: "spare.example.com/*"})
+	w.credentials(t)
 	w.oldRegistry = "registry-old"
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.oldRegistry), Pattern: "old.example.com/*"})
 	fairleadtest.Must(t, w.Ann, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: acme, Name: string(w.spareConnector), ConnectorFields: fields()})
+	w.stack, w.spareStack = "stack-main", "stack-spare"
+	for _, name := range []fairlead.Name{w.stack, w.spareStack} {
+		fairleadtest.Must(t, w.Ann, wire.RegisterStack, wire.StackRequest{
+			OrganizationPath: acme, Name: string(name), StackFields: wire.StackFields{Registry: string(w.registry)},
+		})
+	}
+	fairleadtest.Must(t, w.Ann, wire.RotateConnector, wire.RotateRequest{
+		ConnectorPath: wire.ConnectorPath{OrganizationPath: acme, Connector: w.connector}, Secrets: own.Secrets,
+	})
+	w.webhook, w.spareWebhook = "webhook-main", "webhook-spare"
+	for _, name := range []fairlead.Name{w.webhook, w.spareWebhook} {
+		fairleadtest.Must(t, w.Ann, wire.AddWebhook, wire.WebhookRequest{OrganizationPath: acme, Name: string(name), URL: "http://" + w.host + "/" + string(name)})
+	}
 	w.project, w.scrap, w.personal = "project-main", "project-scrap", "project-personal"
 	for _, name := range []fairlead.Name{w.project, w.scrap} {
 		fairleadtest.Must(t, w.Ann, wire.CreateProject, wire.ProjectRequest{Owner: "acme", Name: string(name)})

@@ -5,6 +5,7 @@ package broker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"fairlead.dev/fairlead"
@@ -33,6 +34,7 @@ type Broker struct {
 
 	entries *entries
 	leases  *cache
+	used    sync.Map // connector -> when its use was noted last
 }
 
 // New makes a broker.
@@ -65,13 +67,13 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 			Remedy: "name an image, such as registry.example.com/team/train",
 		}
 	}
-	if s.Verb != fairlead.Pull {
+	if s.Verb != fairlead.Pull && s.Verb != fairlead.Push {
 		return fairlead.Lease{}, &fairlead.Error{
-			Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a lease is for pulling",
-			Remedy: "ask for verb pull",
+			Kind: fairlead.Invalid, Field: "verb", What: "leasing a login", Why: "a lease is for pulling or for pushing",
+			Remedy: "ask for verb pull or push",
 		}
 	}
-	if err := a.May(); err != nil {
+	if err := a.May(s.Verb); err != nil {
 		return fairlead.Lease{}, err
 	}
 	if a.Project.Personal() {
@@ -92,9 +94,9 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 // Try makes a lease anew, as Lease does for whoever is the first to ask, and neither gives
 // a remembered answer nor remembers its own. It is for a diagnosis, which must not be
 // told what was true before something was mended; what it gives must not leave the
-// server. It is made for pushing too, where that is asked.
+// server.
 func (b *Broker) Try(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error) {
-	if err := a.May(); err != nil {
+	if err := a.May(s.Verb); err != nil {
 		return fairlead.Lease{}, err
 	}
 	if a.Project.Personal() {
@@ -105,6 +107,11 @@ func (b *Broker) Try(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (f
 		return fairlead.Lease{}, err
 	}
 	e, ok := table.find(image(a, s.Resource))
+	if s.Verb == fairlead.Push {
+		if err := pushable(e, table, s.Resource); err != nil {
+			return fairlead.Lease{}, err
+		}
+	}
 	switch {
 	case !ok:
 		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: table.uncovered(s.Resource)}, nil
@@ -124,6 +131,11 @@ const mostTries = 3
 // from gives a lease by the entries of a table.
 func (b *Broker) from(ctx context.Context, a fairlead.Asker, s fairlead.Scope, t *table) (fairlead.Lease, error) {
 	e, ok := t.find(image(a, s.Resource))
+	if s.Verb == fairlead.Push {
+		if err := pushable(e, t, s.Resource); err != nil {
+			return fairlead.Lease{}, err
+		}
+	}
 	if !ok {
 		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: t.uncovered(s.Resource)}, nil
 	}
@@ -149,19 +161,75 @@ func (b *Broker) opened(ctx context.Context, a fairlead.Asker, s fairlead.Scope,
 	if err != nil {
 		return fairlead.Lease{}, err
 	}
-	if err := b.record(ctx, a, s, slot); err != nil {
+	if err := b.record(ctx, a, s, e, slot); err != nil {
 		return fairlead.Lease{}, err
 	}
-	return slot.lease, nil
+	return slot.lease, b.touch(ctx, e.connector)
+}
+
+// touchEvery is how often a connector's use is noted at most.
+const touchEvery = time.Minute
+
+// touch notes that a login from a connector was handed out.
+func (b *Broker) touch(ctx context.Context, c fairlead.Connector) error {
+	now := b.now()
+	if last, ok := b.used.Load(c.ID); ok {
+		if at, ok := last.(time.Time); ok && now.Sub(at) < touchEvery {
+			return nil
+		}
+	}
+	b.used.Store(c.ID, now)
+	err := b.store.TouchConnector(ctx, c.Organization, c.ID, now)
+	if fairlead.KindOf(err) == fairlead.NotFound {
+		return nil // it was deleted just now
+	}
+	return err
+}
+
+// Settle waits until no lease is being made any more from a connector as it was before a
+// version. A change of the connector calls it when it is stored: what begins after that
+// opens it as it is now, so that once Settle has returned, nothing of this process logs in
+// with what was replaced.
+func (b *Broker) Settle(ctx context.Context, id fairlead.ConnectorID, version int64) {
+	for _, done := range b.leases.making(id, version) {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// current asks, within the write that hands out a lease, that its entry and connector are
+// what it was made from, and keeps them so until the write ends: what is changed before
+// is not handed out after. [fairlead.Conflict] (CodeStale) if they were changed.
+func current(ctx context.Context, w fairlead.Writer, e *entry) error {
+	registry, connector, err := w.HoldEntry(ctx, e.Organization, e.ID)
+	if err != nil && fairlead.KindOf(err) != fairlead.NotFound {
+		return err
+	}
+	if err == nil && registry == e.Version && connector == e.connector.Version {
+		return nil
+	}
+	return &fairlead.Error{
+		Kind: fairlead.Conflict, Code: fairlead.CodeStale, What: "leasing a login", Why: "registry entry " + string(e.Name) + " or its connector was changed meanwhile", Remedy: "ask again",
+	}
 }
 
 // record writes the event of an asker's being handed a lease, the first time that it
 // is: to be given the same one again tells nothing new.
-func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope, slot *slot) error {
+func (b *Broker) record(ctx context.Context, a fairlead.Asker, s fairlead.Scope, e *entry, slot *slot) error {
 	return slot.once(asking(a), func() error {
-		return b.store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
+		return b.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
+			if err := current(ctx, w, e); err != nil {
+				return fairlead.Event{}, err
+			}
 			l := slot.lease
-			ev := a.Who.Event(fairlead.LeasePull, a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
+			use := fairlead.ConnectorUse{Organization: e.Organization, Connector: l.Connector, Project: a.Project.ID, Run: a.Run, At: b.now()}
+			if err := w.NoteUse(ctx, use); err != nil {
+				return fairlead.Event{}, err
+			}
+			ev := a.Who.Event(s.Verb.Leased(), a.Project.Place(), fairlead.Object{Kind: "registry", ID: string(l.Registry), Name: string(l.RegistryName)}).
 				With("for", s.Resource.Host+"/"+s.Resource.Repository).With("verb", string(s.Verb)).
 				With("kind", string(l.Kind)).With("connector", string(l.ConnectorName)).With("lease", l.ID)
 			if !l.Expires.IsZero() {

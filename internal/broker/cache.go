@@ -98,10 +98,41 @@ type cache struct {
 	mu    sync.RWMutex
 	slots map[key]*slot
 	byID  map[string]key
+	// flights are the leases that are being made; each is closed when it is.
+	flights map[key]chan struct{}
 }
 
 func newCache(now func() time.Time) *cache {
-	return &cache{now: now, slots: map[key]*slot{}, byID: map[string]key{}}
+	return &cache{now: now, slots: map[key]*slot{}, byID: map[string]key{}, flights: map[key]chan struct{}{}}
+}
+
+// begin notes that a lease is being made; what it gives is called when it is. Of one key
+// there is one flight at a time.
+func (c *cache) begin(k key) (end func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	done := make(chan struct{})
+	c.flights[k] = done
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.flights, k)
+		close(done)
+	}
+}
+
+// making gives what is closed when the leases are made that are being made now from a
+// connector as it was before a version.
+func (c *cache) making(id fairlead.ConnectorID, version int64) []<-chan struct{} {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var list []<-chan struct{}
+	for k, done := range c.flights {
+		if k.connector == id && k.connectorVersion < version {
+			list = append(list, done)
+		}
+	}
+	return list
 }
 
 // get gives the remembered answer or has make give one.
@@ -115,6 +146,7 @@ func (c *cache) get(ctx context.Context, k key, mint func(context.Context) (fair
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTime)
 		defer cancel()
+		defer c.begin(k)()
 		begun := c.now()
 		lease, err := mint(ctx)
 		s := &slot{lease: lease, err: err, until: c.until(begun, lease, err)}

@@ -114,7 +114,7 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	ask(2)
 	// A new login is another version: nobody waits.
 	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{
-		ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Secrets: map[string]wire.Clear{"password": hidden(password)},
+		ConnectorTrial: untried(), ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Secrets: map[string]wire.Clear{"password": hidden(password)},
 	})
 	r.mustLease(t, "team/app")
 }

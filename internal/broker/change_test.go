@@ -48,7 +48,7 @@ func testChanges(t *testing.T, r *room, replica *broker.Broker) {
 	}{
 		{"as it was added", func() {}, "robot:" + password},
 		{"a rotated password", func() {
-			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector, Secrets: secrets})
+			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector, ConnectorTrial: untried(), Secrets: secrets})
 		}, "robot:rotated"},
 		{"another user", func() {
 			fairleadtest.Must(t, r.Ann, wire.UpdateRegistry, wire.RegistryUpdate{RegistryPath: entry, Public: map[string]string{"username": "other"}})
@@ -79,7 +79,7 @@ func testChanges(t *testing.T, r *room, replica *broker.Broker) {
 		}, "anonymous"},
 		{"no entry", func() {
 			fairleadtest.Must(t, r.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: entry})
-			fairleadtest.Must(t, r.Ann, wire.DeleteConnector, connector)
+			fairleadtest.Must(t, r.Ann, wire.DeleteConnector, wire.ConnectorRemoval{ConnectorPath: connector, Force: true})
 		}, string(fairlead.CodeNoEntry)},
 	} {
 		step.change()
@@ -146,14 +146,14 @@ func TestChangedMeanwhile(t *testing.T) {
 	}{
 		"rotated": {func(t *testing.T, r *room) {
 			t.Helper()
-			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector, Secrets: map[string]wire.Clear{"password": hidden("rotated")}})
+			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector, ConnectorTrial: untried(), Secrets: map[string]wire.Clear{"password": hidden("rotated")}})
 		}, "robot:rotated"},
 		"replaced": {func(t *testing.T, r *room) {
 			t.Helper()
 			r.add(t, "next", "next/*", disclosed, func(req *wire.RegistryRequest) { req.NewConnector = login("next", "next") })
 			next := "next"
 			fairleadtest.Must(t, r.Ann, wire.UpdateRegistry, wire.RegistryUpdate{RegistryPath: entry, Connector: &next})
-			fairleadtest.Must(t, r.Ann, wire.DeleteConnector, connector)
+			fairleadtest.Must(t, r.Ann, wire.DeleteConnector, wire.ConnectorRemoval{ConnectorPath: connector, Force: true})
 		}, "next:next"},
 		"removed": {func(t *testing.T, r *room) {
 			t.Helper()

@@ -228,7 +228,7 @@ func TestAskedWrongly(t *testing.T) {
 	}{
 		"no repository": {fairlead.Scope{Resource: ref.Resource{Host: r.reg.Host()}, Verb: fairlead.Pull}, "image"},
 		"no host":       {fairlead.Scope{Resource: ref.Resource{Repository: "team/app"}, Verb: fairlead.Pull}, "image"},
-		"to push":       {fairlead.Scope{Resource: ref.Resource{Host: r.reg.Host(), Repository: "team/app"}, Verb: fairlead.Push}, "verb"},
+		"to delete":     {fairlead.Scope{Resource: ref.Resource{Host: r.reg.Host(), Repository: "team/app"}, Verb: "delete"}, "verb"},
 		"no verb":       {fairlead.Scope{Resource: ref.Resource{Host: r.reg.Host(), Repository: "team/app"}}, "verb"},
 	} {
 		_, err := r.Lease(t.Context(), fairlead.Asker{Who: r.ann, Project: r.project}, c.scope)

@@ -62,6 +62,7 @@ func robots() []registrytest.Account {
 	return []registrytest.Account{
 		{Name: "robot", Password: password, Identity: identity, Rights: registrytest.Everything()},
 		{Name: "other", Password: "other-" + password, Rights: registrytest.Everything()},
+		{Name: "reader", Password: "reader-" + password, Rights: registrytest.Reads("")},
 	}
 }
 
@@ -128,6 +129,9 @@ func (r *room) add(t *testing.T, name, path string, with ...func(*wire.RegistryR
 	}
 	fairleadtest.Must(t, r.Ann, wire.AddRegistry, req)
 }
+
+// untried saves what the registry wouldn't take.
+func untried() wire.ConnectorTrial { return wire.ConnectorTrial{NoVerify: true} }
 
 // disclosed lets an entry's secret out.
 func disclosed(req *wire.RegistryRequest) { req.Disclosure = fairlead.StoredSecret }

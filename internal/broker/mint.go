@@ -49,6 +49,9 @@ func (b *Broker) narrow(ctx context.Context, l *fairlead.Lease, login provider.L
 		bearer, err := b.trader.Trade(ctx, e.endpoint(l.For.Resource), oci.Login{
 			Username: login.Username, Password: login.Password, Identity: login.Identity,
 		}, l.For)
+		if err == nil && l.For.Verb == fairlead.Push && bearer.Lacks(l.For) {
+			err = powerless(l, e) // better told now than after the first gigabyte
+		}
 		if err == nil {
 			l.Kind, l.Bearer, l.Expires = fairlead.RegistryToken, bearer.Token, earlier(bearer.Expires, login.Expires)
 			return nil

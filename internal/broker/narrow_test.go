@@ -114,7 +114,7 @@ func TestExpiredConnector(t *testing.T) {
 			}
 			later := r.clock.Now().Add(time.Hour)
 			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{
-				ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Expires: &later,
+				ConnectorTrial: untried(), ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Expires: &later,
 			})
 			r.mustLease(t, "team/app")
 		})

@@ -188,6 +188,8 @@ func (g *awsGuard) may(w http.ResponseWriter, req *http.Request, login awsLogin,
 func ecrActions(req *http.Request) []string {
 	isBlob, isManifest := strings.Contains(req.URL.Path, "/blobs/"), strings.Contains(req.URL.Path, "/manifests/")
 	switch method := req.Method; {
+	case strings.Contains(req.URL.Path, "/blobs/uploads/") && method == http.MethodGet:
+		return []string{"UploadLayerPart"}
 	case strings.HasSuffix(req.URL.Path, "/tags/list"):
 		return []string{"ListImages"}
 	case isManifest && (method == http.MethodGet || method == http.MethodHead):

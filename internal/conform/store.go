@@ -3,6 +3,7 @@
 package conform
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -16,10 +17,26 @@ func Now() time.Time { return time.Date(2026, 7, 3, 12, 0, 0, 123456000, time.UT
 // clock is [Now], and sees that it is closed.
 func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 	t.Helper()
-	for _, c := range []struct {
-		name string
-		test func(t tester, h house)
-	}{
+	for _, c := range slices.Concat(storeTests(), storeRaces()) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, house{open(t)})
+		})
+	}
+	t.Run("Queue", func(t *testing.T) {
+		t.Parallel()
+		testQueueModel(t, house{open(t)})
+	})
+}
+
+// storeTest is one thing to which stores are held.
+type storeTest struct {
+	name string
+	test func(t tester, h house)
+}
+
+func storeTests() []storeTest {
+	return []storeTest{
 		{"Organizations", testOrganizations},
 		{"Names", testNames},
 		{"Users", testUsers},
@@ -35,9 +52,20 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"Connectors", testConnectors},
 		{"ConnectorVersions", testConnectorVersions},
 		{"SealedFields", testSealedFields},
+		{"ClaimRenewal", testClaimRenewal},
 		{"RemoveConnector", testRemoveConnector},
+		{"Rotate", testRotate},
+		{"Health", testHealth},
+		{"Trials", testTrials},
+		{"Uses", testUses},
+		{"HoldEntry", testHoldEntry},
+		{"Webhooks", testWebhooks},
+		{"Deliveries", testDeliveries},
 		{"Registries", testRegistries},
 		{"RegistryConflicts", testRegistryConflicts},
+		{"Stacks", testStacks},
+		{"StackConflicts", testStackConflicts},
+		{"ProjectStacks", testProjectStacks},
 		{"ForeignOrganization", testForeignOrganization},
 		{"Workers", testWorkers},
 		{"Keys", testKeys},
@@ -55,6 +83,7 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"Outputs", testOutputs},
 		{"Claims", testClaims},
 		{"ClaimOrder", testClaimOrder},
+		{"ClaimLanes", testClaimLanes},
 		{"Renew", testRenew},
 		{"LoseRun", testLoseRun},
 		{"Log", testLog},
@@ -64,6 +93,13 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"WriteReads", testWriteReads},
 		{"WriteRefused", testWriteRefused},
 		{"Cancelled", testCancelled},
+	}
+}
+
+// storeRaces are what several do at once.
+func storeRaces() []storeTest {
+	return []storeTest{
+		{"RaceEntry", testRaceEntry},
 		{"RaceClaims", testRaceClaims},
 		{"RaceHold", testRaceHold},
 		{"RaceLink", testRaceLink},
@@ -76,14 +112,5 @@ func Store(t *testing.T, open func(t *testing.T) fairlead.Store) {
 		{"RaceKeys", testRaceKeys},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.test(t, house{open(t)})
-		})
 	}
-	t.Run("Queue", func(t *testing.T) {
-		t.Parallel()
-		testQueueModel(t, house{open(t)})
-	})
 }

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -112,6 +113,42 @@ func testSealedFields(t tester, h house) {
 	same(t, "SealedFields in the end", ok(h.SealedFields(t.Context(), o.ID, c.ID))(t), sealed(1, "a", "b"))
 }
 
+// testClaimRenewal: of those who would renew a connector, one does, until its time is over.
+func testClaimRenewal(t tester, h house) {
+	o := h.newOrganization(t, "o")
+	c, other := h.newConnector(t, o, "c", "a"), h.newConnector(t, o, "other")
+	claim := func(c fairlead.Connector, now, until time.Time) error {
+		return h.do(t, func(ctx context.Context, w fairlead.Writer) error { return w.ClaimRenewal(ctx, c, now, until) })
+	}
+	for i, step := range []struct {
+		of         fairlead.Connector
+		now, until time.Time
+		held       bool
+	}{
+		{c, at(0), at(10), false},
+		{c, at(0), at(10), true},
+		{c, at(9), at(20), true},
+		{other, at(9), at(20), false},
+		{c, at(10), at(30), false},
+		{c, at(29), at(40), true},
+	} {
+		if err := claim(step.of, step.now, step.until); errors.Is(err, fairlead.ErrUnchanged) != step.held || !step.held && err != nil {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+	same(t, "Connector", ok(h.Connector(t.Context(), o.ID, c.ID))(t), c)
+	ahead, gone := c, c
+	ahead.Version++
+	gone.ID = fairlead.ConnectorID(newID())
+	wantKind(t, claim(ahead, at(99), at(100)), fairlead.Conflict, fairlead.CodeStale)
+	wantKind(t, claim(gone, at(99), at(100)), fairlead.NotFound, "")
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.UpdateConnector(ctx, c, sealed(2, "a")) })
+	wantKind(t, claim(c, at(99), at(100)), fairlead.Conflict, fairlead.CodeStale)
+	if err := claim(ok(h.Connector(t.Context(), o.ID, c.ID))(t), at(31), at(40)); err != nil {
+		t.Error(err)
+	}
+}
+
 func testRemoveConnector(t tester, h house) {
 	o := h.newOrganization(t, "o")
 	c := h.newConnector(t, o, "c", "a")
@@ -157,7 +194,7 @@ func testRegistries(t tester, h house) {
 			Disclosure: fairlead.StoredSecret, CABundle: text, Created: fine(at(i)), Updated: fine(at(i)),
 		}
 		if i%2 == 0 {
-			g.Connector, g.Disclosure, g.PlainHTTP = c.ID, fairlead.Scoped, true
+			g.Connector, g.Disclosure, g.PlainHTTP, g.Push = c.ID, fairlead.Scoped, true, true
 		}
 		h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.AddRegistry(ctx, g) })
 		g.Version, g.Created, g.Updated = 1, at(i), at(i)
@@ -170,7 +207,7 @@ func testRegistries(t tester, h house) {
 	same(t, "RegistriesOf", ok(h.RegistriesOf(t.Context(), o.ID))(t), want)
 
 	g := want[0]
-	g.Name, g.Pattern, g.Connector, g.Disclosure, g.PlainHTTP = "new", parsePattern(t, "other.io/x/*:v1"), "", fairlead.StoredSecret, false
+	g.Name, g.Pattern, g.Connector, g.Disclosure, g.PlainHTTP, g.Push = "new", parsePattern(t, "other.io/x/*:v1"), "", fairlead.StoredSecret, false, false
 	g.CABundle, g.Created, g.Updated = "new", at(99), at(98)
 	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.UpdateRegistry(ctx, g) })
 	g.Version, g.Created, g.ConnectorName = 2, want[0].Created, ""
@@ -250,6 +287,12 @@ func testForeignOrganization(t tester, h house) {
 	gotG, err := h.RegistryByName(t.Context(), mine.ID, g.Name)
 	wantMissing(t, gotG, err)
 
+	st := h.newStack(t, theirs, "st", g)
+	gotS, err := h.StackByName(t.Context(), mine.ID, st.Name)
+	wantMissing(t, gotS, err)
+	stack, pushing, p := st, fairlead.Stack{ID: fairlead.StackID(newID()), Organization: mine.ID, Name: "n", Registry: g.ID}, h.newProject(t, mine, fairlead.User{}, "p")
+	stack.Organization = mine.ID
+
 	asMine, using := c, fairlead.Registry{ID: fairlead.RegistryID(newID()), Organization: mine.ID, Name: "n", Pattern: g.Pattern, Connector: c.ID}
 	asMine.Organization = mine.ID
 	registry := g
@@ -259,10 +302,15 @@ func testForeignOrganization(t tester, h house) {
 		"reseal": func(ctx context.Context, w fairlead.Writer) error {
 			return w.ResealFields(ctx, mine.ID, c.ID, sealed(1, "a"))
 		},
+		"claim renewal":    func(ctx context.Context, w fairlead.Writer) error { return w.ClaimRenewal(ctx, asMine, at(0), at(1)) },
 		"remove connector": func(ctx context.Context, w fairlead.Writer) error { return w.RemoveConnector(ctx, mine.ID, c.ID) },
 		"use connector":    func(ctx context.Context, w fairlead.Writer) error { return w.AddRegistry(ctx, using) },
 		"update registry":  func(ctx context.Context, w fairlead.Writer) error { return w.UpdateRegistry(ctx, registry) },
 		"remove registry":  func(ctx context.Context, w fairlead.Writer) error { return w.RemoveRegistry(ctx, mine.ID, g.ID) },
+		"push":             func(ctx context.Context, w fairlead.Writer) error { return w.AddStack(ctx, pushing) },
+		"update stack":     func(ctx context.Context, w fairlead.Writer) error { return w.UpdateStack(ctx, stack) },
+		"remove stack":     func(ctx context.Context, w fairlead.Writer) error { return w.RemoveStack(ctx, mine.ID, st.ID) },
+		"use stack":        func(ctx context.Context, w fairlead.Writer) error { return w.SetProjectStack(ctx, p.ID, st.ID) },
 		"remove worker":    func(ctx context.Context, w fairlead.Writer) error { return w.RemoveWorker(ctx, mine.ID, k.ID) },
 		"remove worker as everybody's": func(ctx context.Context, w fairlead.Writer) error {
 			return w.RemoveWorker(ctx, "", k.ID)
@@ -273,6 +321,7 @@ func testForeignOrganization(t tester, h house) {
 	}
 	same(t, "connector", ok(h.Connector(t.Context(), theirs.ID, c.ID))(t), c)
 	same(t, "registry", ok(h.RegistryByName(t.Context(), theirs.ID, g.Name))(t), g)
+	same(t, "stack", ok(h.StackByName(t.Context(), theirs.ID, st.Name))(t), st)
 	same(t, "worker", ok(h.Worker(t.Context(), k.ID))(t), k)
 	same(t, "registries", ok(h.RegistriesOf(t.Context(), mine.ID))(t), []fairlead.Registry(nil))
 }

@@ -65,11 +65,24 @@ func newFaultyHouse(t *testing.T, open func(t *testing.T, faults *Faults) fairle
 func (h *faultyHouse) connect() func(ctx context.Context, w fairlead.Writer) error {
 	d := fairlead.Connector{ID: fairlead.ConnectorID(newID()), Organization: h.o.ID, Name: "d"}
 	r := fairlead.Registry{ID: fairlead.RegistryID(newID()), Organization: h.o.ID, Name: "r", Connector: d.ID, Pattern: h.other}
+	k := fairlead.Webhook{ID: fairlead.WebhookID(newID()), Organization: h.o.ID, Name: "k", Events: []fairlead.Action{fairlead.ConnectorState}, Created: at(1)}
 	return func(ctx context.Context, w fairlead.Writer) error {
 		return inTurn(
 			func() error { return w.AddConnector(ctx, d, sealed(1, "x", "y")) },
 			func() error { return w.AddRegistry(ctx, r) },
-			func() error { return w.UpdateConnector(ctx, h.c, sealed(2, "b", "z")) },
+			func() error { return w.ClaimRenewal(ctx, h.c, at(0), at(1)) },
+			func() error { return w.RotateConnector(ctx, h.c, sealed(2, "b", "z"), at(9)) },
+			func() error { return w.ResealPrevious(ctx, h.o.ID, h.c.ID, sealed(1, "a")) },
+			func() error { _, _, err := w.HoldEntry(ctx, h.o.ID, h.g.ID); return err },
+			func() error { return w.TellHealth(ctx, h.o.ID, h.c.ID, fairlead.Failing) },
+			func() error {
+				return w.NoteUse(ctx, fairlead.ConnectorUse{Organization: h.o.ID, Connector: d.ID, Project: h.p.ID, At: at(1)})
+			},
+			func() error { return w.AddWebhook(ctx, k, []byte("x")) },
+			func() error { return w.ResealWebhook(ctx, h.o.ID, k.ID, []byte("y")) },
+			func() error {
+				return w.AddDelivery(ctx, fairlead.Delivery{Organization: h.o.ID, Webhook: k.ID, Event: "e", Created: at(1)})
+			},
 			func() error { return w.RemoveRegistry(ctx, h.o.ID, h.g.ID) },
 			func() error { return w.RemoveConnector(ctx, h.o.ID, h.c.ID) },
 			func() error { return w.PutWrappedKeys(ctx, fairlead.WrappedKeys{Organization: h.o.ID}) },
@@ -164,6 +177,10 @@ func (h *faultyHouse) picture(t tester) []any {
 		fields, err := h.SealedFields(ctx, h.o.ID, c.ID)
 		see(fields, err)
 	}
+	healths, err := h.HealthsOf(ctx, h.o.ID)
+	see(healths, err)
+	hooks, err := h.WebhooksOf(ctx, h.o.ID)
+	see(hooks, err)
 	registries, err := h.RegistriesOf(ctx, h.o.ID)
 	see(registries, err)
 	workers, err := h.WorkersOf(ctx, h.o.ID)

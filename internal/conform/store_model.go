@@ -16,9 +16,11 @@ import (
 func testQueueModel(t *testing.T, h house) {
 	t.Helper()
 	a, b, ada, everybody := h.newOrganization(t, "a"), h.newOrganization(t, "b"), h.newUser(t, "ada"), fairlead.Organization{}
+	special := h.newWorker(t, a, "special")
+	special.Queues, special.Engine = []fairlead.Name{"gpu", fairlead.DefaultQueue}, "runc"
 	m := queueModel{
 		house:    h,
-		workers:  []fairlead.Worker{h.newWorker(t, everybody, "all"), h.newWorker(t, a, "a"), h.newWorker(t, b, "b")},
+		workers:  []fairlead.Worker{h.newWorker(t, everybody, "all"), h.newWorker(t, a, "a"), h.newWorker(t, b, "b"), special},
 		projects: []fairlead.Project{h.newProject(t, everybody, ada, "p"), h.newProject(t, a, fairlead.User{}, "p"), h.newProject(t, b, fairlead.User{}, "p")},
 	}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -67,6 +69,8 @@ func (m *queueModel) add(t *rapid.T) {
 	p := rapid.SampledFrom(m.projects).Draw(t, "project")
 	r := m.newRun(t, p, func(r *fairlead.Run) {
 		r.Created = at(-rapid.IntRange(0, 9).Draw(t, "age"))
+		r.Spec.Queue = rapid.SampledFrom([]fairlead.Name{"", fairlead.DefaultQueue, "gpu"}).Draw(t, "queue")
+		r.Spec.Engine = rapid.SampledFrom([]string{"", "docker", "runc"}).Draw(t, "engine")
 		r.Spec.Retries = rapid.IntRange(0, 2).Draw(t, "retries")
 	})
 	m.runs = append(m.runs, &r)
@@ -74,7 +78,14 @@ func (m *queueModel) add(t *rapid.T) {
 
 // may tells whether the worker may perform the run.
 func may(k fairlead.Worker, r *fairlead.Run) bool {
-	return k.Organization == "" || k.Organization == r.Organization
+	if k.Organization != "" && k.Organization != r.Organization || r.Spec.Engine != "" && r.Spec.Engine != k.Engine {
+		return false
+	}
+	queue, takes := cmp.Or(r.Spec.Queue, fairlead.DefaultQueue), k.Queues
+	if takes == nil {
+		takes = []fairlead.Name{fairlead.DefaultQueue}
+	}
+	return slices.Contains(takes, queue)
 }
 
 // lost tells whether the run's hold ended before now.
@@ -192,7 +203,9 @@ func (m *queueModel) updateOne(t *rapid.T) {
 // check asks what each worker would find.
 func (m *queueModel) check(t *rapid.T) {
 	for _, k := range m.workers {
-		want := slices.ContainsFunc(m.runs, func(r *fairlead.Run) bool { return may(k, r) && (r.State == fairlead.Queued || m.lost(r)) })
-		same(t, "Claimable", ok(m.Claimable(t.Context(), k.Organization, at(m.now)))(t), want)
+		want := slices.ContainsFunc(m.runs, func(r *fairlead.Run) bool {
+			return may(k, r) && r.State == fairlead.Queued || m.lost(r) && (k.Organization == "" || k.Organization == r.Organization)
+		})
+		same(t, "Claimable", ok(m.Claimable(t.Context(), k, at(m.now)))(t), want)
 	}
 }

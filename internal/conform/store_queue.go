@@ -14,7 +14,7 @@ func testClaims(t tester, h house) {
 	ofB := h.newWorker(t, b, "k")
 	claimable := func(k fairlead.Worker, want bool) {
 		t.Helper()
-		same(t, "Claimable", ok(h.Claimable(t.Context(), k.Organization, at(10)))(t), want)
+		same(t, "Claimable", ok(h.Claimable(t.Context(), k, at(10)))(t), want)
 		if !want {
 			_, err := h.claim(t, k, 20)
 			same(t, "claim of nothing", errors.Is(err, fairlead.ErrUnchanged), true)
@@ -42,8 +42,8 @@ func testClaims(t tester, h house) {
 
 	// A run whose worker is lost can be had by whoever looks.
 	for k, want := range map[fairlead.OrganizationID]bool{"": true, a.ID: true, b.ID: false} {
-		same(t, "Claimable when the hold ends", ok(h.Claimable(t.Context(), k, at(20)))(t), false)
-		same(t, "Claimable after that", ok(h.Claimable(t.Context(), k, at(21)))(t), want)
+		same(t, "Claimable when the hold ends", ok(h.Claimable(t.Context(), fairlead.Worker{Organization: k}, at(20)))(t), false)
+		same(t, "Claimable after that", ok(h.Claimable(t.Context(), fairlead.Worker{Organization: k}, at(21)))(t), want)
 	}
 }
 
@@ -67,6 +67,51 @@ func testClaimOrder(t tester, h house) {
 		got = append(got, ok(h.claim(t, all, 20))(t).ID)
 	}
 	same(t, "order", got, []fairlead.RunID{ids[0], ids[4], ids[3], ids[1], ids[5], ids[2]})
+}
+
+// testClaimLanes: a worker gets the runs of its queues that ask for its engine or for
+// none, the oldest first, whichever lane it waits in.
+func testClaimLanes(t tester, h house) {
+	o := h.newOrganization(t, "o")
+	p := h.newProject(t, o, fairlead.User{}, "p")
+	worker := func(name, engine string, queues ...fairlead.Name) fairlead.Worker {
+		k := h.newWorker(t, o, fairlead.Name(name))
+		k.Engine, k.Queues = engine, queues
+		return k
+	}
+	plain, gpu, both := worker("plain", "docker"), worker("gpu", "runc", "gpu"), worker("both", "docker", "gpu", fairlead.DefaultQueue, "gpu")
+	run := func(minute int, queue fairlead.Name, engine string) fairlead.RunID {
+		return h.newRun(t, p, func(r *fairlead.Run) { r.Created, r.Spec.Queue, r.Spec.Engine = at(minute), queue, engine }).ID
+	}
+	first, second := run(5, "gpu", "docker"), run(4, "gpu", "")
+	third, fourth := run(3, "", "docker"), run(2, fairlead.DefaultQueue, "runc")
+	other := run(1, "defaul", "docker") // a queue that another's name begins with
+	claims := func(k fairlead.Worker, want ...fairlead.RunID) {
+		t.Helper()
+		for _, id := range want {
+			same(t, "Claimable of "+string(k.Name), ok(h.Claimable(t.Context(), k, at(10)))(t), true)
+			same(t, string(k.Name), ok(h.claim(t, k, 20))(t).ID, id)
+		}
+		same(t, "Claimable of "+string(k.Name), ok(h.Claimable(t.Context(), k, at(10)))(t), false)
+		_, err := h.claim(t, k, 20)
+		same(t, "claim of nothing", errors.Is(err, fairlead.ErrUnchanged), true)
+	}
+	claims(plain, third)
+	claims(gpu, second)
+	claims(both, first)
+	everybody := worker("everybody", "runc")
+	everybody.Organization = ""
+	claims(everybody, fourth)
+	odd := worker("odd", "docker", "defaul")
+	claims(odd, other)
+	// Back in the queue, a run is in its lane.
+	again := h.newRun(t, p, func(r *fairlead.Run) {
+		r.Created, r.Spec.Queue, r.Spec.Engine, r.Spec.Retries = at(-1), "gpu", "docker", 1
+	})
+	same(t, "to lose", ok(h.claim(t, both, 5))(t).ID, again.ID)
+	same(t, "lost", ok(h.lose(t, 6))(t).ID, again.ID)
+	claims(gpu)
+	claims(both, again.ID)
 }
 
 func testRenew(t tester, h house) {

@@ -26,6 +26,7 @@ func testWorkers(t tester, h house) {
 	})
 	for i, text := range strange() {
 		a.LastSeen, a.Engine, a.Platform, a.Version = at(i), text, text, text
+		a.Queues = []fairlead.Name{fairlead.Name(text), fairlead.DefaultQueue}[i%2:]
 		heard := a
 		heard.LastSeen, heard.Name, heard.Organization = fine(at(i)), "other", "other" // aren't what a worker says of itself
 		if err := h.TouchWorker(t.Context(), heard); err != nil {
@@ -104,7 +105,7 @@ func testRevision(t tester, h house) {
 	r, held := runOf(p), fairlead.Run{}
 	token := fairlead.Token{ID: fairlead.TokenID(newID()), Kind: fairlead.APIToken, User: ada.ID, Organization: o.ID, Hash: hashOf(1)}
 	d, e, f := fairlead.ConnectorID(newID()), fairlead.RegistryID(newID()), fairlead.WorkerID(newID())
-	moved := p
+	moved, st := p, fairlead.StackID(newID())
 	moved.Organization = other.ID
 	type w = fairlead.Writer
 	type ctx = context.Context
@@ -125,12 +126,24 @@ func testRevision(t tester, h house) {
 		}},
 		{"UpdateConnector", true, false, func(ct ctx, w w) error { return w.UpdateConnector(ct, c, sealed(1, "a")) }},
 		{"ResealFields", true, false, func(ct ctx, w w) error { return w.ResealFields(ct, o.ID, c.ID, sealed(1, "a")) }},
+		{"ClaimRenewal", false, false, func(ct ctx, w w) error {
+			return w.ClaimRenewal(ct, ok(h.Connector(ct, o.ID, c.ID))(t), at(0), at(1))
+		}},
 		{"RemoveConnector", true, false, func(c ctx, w w) error { return w.RemoveConnector(c, o.ID, d) }},
 		{"AddRegistry", true, false, func(c ctx, w w) error {
 			return w.AddRegistry(c, fairlead.Registry{ID: e, Organization: o.ID, Name: "e", Pattern: parsePattern(t, "e.io/*")})
 		}},
 		{"UpdateRegistry", true, false, func(c ctx, w w) error { return w.UpdateRegistry(c, g) }},
 		{"RemoveRegistry", true, false, func(c ctx, w w) error { return w.RemoveRegistry(c, o.ID, e) }},
+		{"AddStack", true, false, func(c ctx, w w) error {
+			return w.AddStack(c, fairlead.Stack{ID: st, Organization: o.ID, Name: "st"})
+		}},
+		{"UpdateStack", true, false, func(c ctx, w w) error {
+			return w.UpdateStack(c, fairlead.Stack{ID: st, Organization: o.ID, Name: "st", Version: 1})
+		}},
+		{"SetProjectStack", true, false, func(c ctx, w w) error { return w.SetProjectStack(c, p.ID, st) }},
+		{"SetProjectStack to none", true, false, func(c ctx, w w) error { return w.SetProjectStack(c, p.ID, "") }},
+		{"RemoveStack", true, false, func(c ctx, w w) error { return w.RemoveStack(c, o.ID, st) }},
 		{"AddWorker", true, false, func(c ctx, w w) error { return w.AddWorker(c, fairlead.Worker{ID: f, Organization: o.ID, Name: "f"}) }},
 		{"RemoveWorker", true, false, func(c ctx, w w) error { return w.RemoveWorker(c, o.ID, f) }},
 		{"PutWrappedKeys", false, false, func(c ctx, w w) error { return w.PutWrappedKeys(c, fairlead.WrappedKeys{Organization: o.ID}) }},

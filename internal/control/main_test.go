@@ -58,7 +58,7 @@ func (r *room) add(t *testing.T, name string, at *registrytest.Registry, with ..
 	for _, set := range with {
 		set(&req)
 	}
-	return fairleadtest.Must(t, r.Ann, wire.AddRegistry, req)
+	return fairleadtest.Must(t, r.Ann, wire.AddRegistry, req).Registry
 }
 
 // lease asks for a login as the project has it.

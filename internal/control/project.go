@@ -119,6 +119,9 @@ func (c *Control) TransferProject(ctx context.Context, who fairlead.Caller, owne
 		return fairlead.Project{}, err
 	}
 	was := p.FullName()
+	if o.organization != p.Organization {
+		p.Stack, p.StackName = "", "" // which are the organization's
+	}
 	p.Organization, p.User, p.Owner = o.organization, o.user, o.name
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		return projectEvent(who, fairlead.ProjectTransfer, p).With("was", was), w.MoveProject(ctx, p)

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"strings"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
@@ -13,7 +14,9 @@ import (
 
 // RegistryDraft is a registry entry that is to be.
 type RegistryDraft struct {
-	Name    fairlead.Name
+	// Name is made from the pattern if it is empty.
+	Name fairlead.Name
+	// Pattern may be an address as people paste it.
 	Pattern string
 	// Connector names one that is there; NewConnector makes one with the entry, of the
 	// entry's name and, unless it says otherwise, of the family that owns the host.
@@ -21,6 +24,7 @@ type RegistryDraft struct {
 	Connector    fairlead.Name
 	NewConnector *provider.Draft
 	Disclosure   fairlead.Disclosure // "" is scoped
+	Push         bool
 	PlainHTTP    bool
 	CABundle     string
 }
@@ -31,11 +35,18 @@ type RegistryChange struct {
 	Pattern    string
 	Connector  *fairlead.Name // empty makes the entry anonymous
 	Disclosure fairlead.Disclosure
+	Push       *bool
 	PlainHTTP  *bool
 	CABundle   *string
 	// Given changes the entry's connector in the same act.
 	Given   provider.Given
 	Version int64 // 0 takes any
+}
+
+// SavedRegistry is an entry as it was saved, and notes for whoever saved it.
+type SavedRegistry struct {
+	fairlead.Registry
+	Notes []string
 }
 
 // Registries lists an organization's entries, by name.
@@ -65,15 +76,20 @@ func (c *Control) Registry(
 // AddRegistry adds an entry, with a connector of its own in the same write if the
 // draft has one. [fairlead.Invalid] with the field, [fairlead.Conflict] for a name or
 // pattern that the organization has already.
-func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fairlead.Name, d RegistryDraft) (fairlead.Registry, error) {
-	none := func(err error) (fairlead.Registry, error) { return fairlead.Registry{}, err }
+func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fairlead.Name, d RegistryDraft) (SavedRegistry, error) {
+	none := func(err error) (SavedRegistry, error) { return SavedRegistry{}, err }
 	o, err := c.Organization(ctx, who, org, fairlead.RegistryAdd)
 	if err != nil {
 		return none(err)
 	}
-	r, err := c.newRegistry(o.ID, d)
+	r, notes, err := c.newRegistry(o.ID, d)
 	if err != nil {
 		return none(err)
+	}
+	if r.Name == "" {
+		if r.Name, err = c.nameFor(ctx, o, r.Pattern); err != nil {
+			return none(err)
+		}
 	}
 	if _, err := c.store.RegistryByName(ctx, o.ID, r.Name); err == nil {
 		return none(&fairlead.Error{
@@ -113,17 +129,17 @@ func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fair
 		return none(err)
 	}
 	r.Version++
-	return r, nil
+	return SavedRegistry{r, notes}, nil
 }
 
-func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fairlead.Registry, error) {
-	p, err := parsePattern(d.Pattern)
+func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fairlead.Registry, []string, error) {
+	p, notes, err := c.readPattern(d.Pattern)
 	if err != nil {
-		return fairlead.Registry{}, err
+		return fairlead.Registry{}, nil, err
 	}
 	id, err := newID()
 	if err != nil {
-		return fairlead.Registry{}, err
+		return fairlead.Registry{}, nil, err
 	}
 	if d.Disclosure == "" {
 		d.Disclosure = fairlead.Scoped
@@ -131,8 +147,45 @@ func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fai
 	now := c.now()
 	return fairlead.Registry{
 		ID: fairlead.RegistryID(id), Organization: org, Name: d.Name, Pattern: p, Disclosure: d.Disclosure,
-		PlainHTTP: d.PlainHTTP, CABundle: d.CABundle, Created: now, Updated: now,
-	}, nil
+		Push: d.Push, PlainHTTP: d.PlainHTTP, CABundle: d.CABundle, Created: now, Updated: now,
+	}, notes, nil
+}
+
+// nameFor makes a name of a pattern: its last literal segment, or the host's first label,
+// with a number if that is taken.
+func (c *Control) nameFor(ctx context.Context, o fairlead.Organization, p pattern.Pattern) (fairlead.Name, error) {
+	host, path, _ := strings.Cut(p.String(), "/")
+	path, _, _ = strings.Cut(path, ":")
+	base, _, _ := strings.Cut(host, ".")
+	for part := range strings.SplitSeq(path, "/") {
+		if part != "" && !strings.Contains(part, "*") {
+			base = part
+		}
+	}
+	base = strings.Trim(strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, base), "-")
+	for n := 1; n < 1000; n++ {
+		text := strings.TrimRight(base[:min(len(base), 40)], "-")
+		if n > 1 {
+			text = fmt.Sprintf("%s-%d", text, n)
+		}
+		name, err := fairlead.ParseName("name", text)
+		if err != nil {
+			return "", err
+		}
+		_, err = c.store.RegistryByName(ctx, o.ID, name)
+		switch {
+		case fairlead.KindOf(err) == fairlead.NotFound:
+			return name, nil
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", &fairlead.Error{Kind: fairlead.Conflict, Field: "name", What: "naming registry", Why: "there are too many of the name " + base, Remedy: "give a name"}
 }
 
 // draftConnector fills in what the entry tells of its new connector.
@@ -195,6 +248,8 @@ func (c *Control) fits(r fairlead.Registry, connector fairlead.Connector) error 
 		return invalid("disclosure", "there is no disclosure "+fairlead.Clip(string(r.Disclosure)), "use scoped or secret")
 	case r.CABundle != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(r.CABundle)):
 		return invalid("ca_bundle", "there is no PEM certificate in it", "give the CA's certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+	case r.Push && connector.ID == "":
+		return invalid("push", "nobody pushes without a login, and the entry has no connector", "give it a connector, or leave --push out (--push=false)")
 	case connector.ID == "":
 		return nil
 	}
@@ -254,17 +309,24 @@ func registryEvent(who fairlead.Caller, a fairlead.Action, r fairlead.Registry) 
 	if r.Disclosure != fairlead.Scoped {
 		ev = ev.With("disclosure", string(r.Disclosure))
 	}
+	if r.Push {
+		ev = ev.With("push", "true")
+	}
 	if r.PlainHTTP {
 		ev = ev.With("plain_http", "true")
 	}
 	return ev
 }
 
-// parsePattern reads a pattern as an input of the house.
-func parsePattern(s string) (pattern.Pattern, error) {
-	p, err := pattern.Parse(s)
+// readPattern reads a pattern, or an address as people paste it, and gives notes on that.
+func (c *Control) readPattern(s string) (pattern.Pattern, []string, error) {
+	text, notes, err := c.providers.Read(s)
 	if err != nil {
-		return pattern.Pattern{}, fairlead.Misread("pattern", err)
+		return pattern.Pattern{}, nil, err
 	}
-	return p, nil
+	p, err := pattern.Parse(text)
+	if err != nil {
+		return pattern.Pattern{}, nil, fairlead.Misread("pattern", err)
+	}
+	return p, notes, nil
 }

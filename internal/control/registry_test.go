@@ -44,7 +44,7 @@ func TestAddRefused(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	r.add(t, "main", r.one)
-	fairleadtest.Must(t, r.Ann, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: acme(), Name: "hub", ConnectorFields: wire.ConnectorFields{
+	fairleadtest.Must(t, r.Ann, wire.RegisterConnector, wire.ConnectorRequest{OrganizationPath: acme(), Name: "hub", ConnectorTrial: untried(), ConnectorFields: wire.ConnectorFields{
 		Family: "docker-hub", Method: "access-token", Public: map[string]string{"username": "acme"}, Secrets: map[string]wire.Clear{"token": hidden(secret)},
 	}})
 	both, foreign, unsecret := login(), login(), login()
@@ -113,7 +113,7 @@ func TestSecretIsKept(t *testing.T) {
 		}
 	}
 	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("main"), Name: later})
-	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("later"), Method: "basic"})
+	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("later"), Method: "basic", ConnectorTrial: untried()})
 	if !r.opens(t, r.one) {
 		t.Error("after the connector's new name it opens nothing")
 	}
@@ -122,7 +122,7 @@ func TestSecretIsKept(t *testing.T) {
 	refused(t, "with another secret", err, fairlead.Denied, fairlead.CodeLoginRefused)
 	// Another method has other secrets: those of the old one are gone, and not used.
 	refused(t, "another method", try(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("later"), Method: "bearer"}), fairlead.Invalid, "", "token is missing")
-	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("later"), Method: "bearer", Secrets: map[string]wire.Clear{"token": hidden("t")}})
+	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector("later"), Method: "bearer", ConnectorTrial: untried(), Secrets: map[string]wire.Clear{"token": hidden("t")}})
 	c := fairleadtest.Must(t, r.Ann, wire.DescribeConnector, connector("later"))
 	if diff := cmp.Diff([]string{"token"}, c.Secrets); diff != "" || c.Public["username"] != "" || c.Public["hosts"] != r.one.Host() {
 		t.Errorf("after another method: %+v", c)
@@ -144,6 +144,7 @@ func TestSecretIsBound(t *testing.T) {
 	}
 	change := func(ch wire.ConnectorUpdate) error {
 		ch.ConnectorPath = connector("main")
+		ch.ConnectorTrial = untried()
 		return try(t, r.Ann, wire.UpdateConnector, ch)
 	}
 	for name, err := range map[string]error{
@@ -205,13 +206,13 @@ func TestInUse(t *testing.T) {
 	r.add(t, "second", r.one, func(req *wire.RegistryRequest) {
 		req.Pattern, req.NewConnector, req.Connector = r.one.Host()+"/second/*", nil, "main"
 	})
-	refused(t, "deleting", try(t, r.Ann, wire.DeleteConnector, connector("main")), fairlead.Conflict, fairlead.CodeInUse, "main", "second")
+	refused(t, "deleting", try(t, r.Ann, wire.DeleteConnector, wire.ConnectorRemoval{ConnectorPath: connector("main")}), fairlead.Conflict, fairlead.CodeInUse, "main", "second")
 	refused(t, "removing with its connector",
 		try(t, r.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: entry("main"), WithConnector: true}), fairlead.Conflict, fairlead.CodeInUse, "second")
 	fairleadtest.Must(t, r.Ann, wire.ShowRegistry, entry("main")) // it is there yet
 	fairleadtest.Must(t, r.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: entry("main")})
 	fairleadtest.Must(t, r.Ann, wire.RemoveRegistry, wire.RegistryRemoval{RegistryPath: entry("second"), WithConnector: true})
-	refused(t, "deleting what is gone", try(t, r.Ann, wire.DeleteConnector, connector("main")), fairlead.NotFound, "")
+	refused(t, "deleting what is gone", try(t, r.Ann, wire.DeleteConnector, wire.ConnectorRemoval{ConnectorPath: connector("main")}), fairlead.NotFound, "")
 }
 
 // TestVersions changes what another has changed meanwhile.
@@ -226,7 +227,7 @@ func TestVersions(t *testing.T) {
 	if second.Version == first.Version || fairleadtest.Must(t, r.Ann, wire.ShowRegistry, entry("main")).Version != second.Version {
 		t.Errorf("versions %d and %d", first.Version, second.Version)
 	}
-	up := wire.ConnectorUpdate{ConnectorPath: connector("main"), Public: map[string]string{"username": "other"}, Version: c.Version}
+	up := wire.ConnectorUpdate{ConnectorTrial: untried(), ConnectorPath: connector("main"), Public: map[string]string{"username": "other"}, Version: c.Version}
 	fairleadtest.Must(t, r.Ann, wire.UpdateConnector, up)
 	refused(t, "the connector", try(t, r.Ann, wire.UpdateConnector, up), fairlead.Conflict, fairlead.CodeStale)
 }
@@ -269,3 +270,6 @@ func TestRegistryEvents(t *testing.T) {
 		t.Errorf("details (-want +got):\n%s", diff)
 	}
 }
+
+// untried saves what no registry is there to take.
+func untried() wire.ConnectorTrial { return wire.ConnectorTrial{NoVerify: true} }

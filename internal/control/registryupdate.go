@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/provider"
@@ -10,8 +9,8 @@ import (
 
 // UpdateRegistry changes an entry, and its connector's fields in the same write if the
 // change gives some. Secrets that aren't given are kept.
-func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, ch RegistryChange) (fairlead.Registry, error) {
-	none := func(err error) (fairlead.Registry, error) { return fairlead.Registry{}, err }
+func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, name fairlead.Name, ch RegistryChange) (SavedRegistry, error) {
+	none := func(err error) (SavedRegistry, error) { return SavedRegistry{}, err }
 	o, old, err := c.Registry(ctx, who, org, name, fairlead.RegistryUpdate)
 	if err != nil {
 		return none(err)
@@ -22,7 +21,7 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 			Remedy: "look at it again, then repeat the change",
 		})
 	}
-	r, err := ch.over(old, c.now())
+	r, notes, err := c.changed(old, ch)
 	if err != nil {
 		return none(err)
 	}
@@ -33,8 +32,14 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 	if err := c.fits(r, connector); err != nil {
 		return none(err)
 	}
+	if err := c.stillPushed(ctx, r); err != nil {
+		return none(err)
+	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		ev := registryEvent(who, fairlead.RegistryUpdate, r)
+		if old.Connector != "" && old.Connector != r.Connector {
+			ev = ev.With("connector_before", string(old.ConnectorName))
+		}
 		if change {
 			if err := c.vault.Replace(ctx, w, connector, ch.Given); err != nil {
 				return fairlead.Event{}, err
@@ -47,7 +52,7 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 		return none(err)
 	}
 	r.Version++
-	return r, nil
+	return SavedRegistry{r, notes}, nil
 }
 
 // revisedConnector gives the connector that the changed entry has, and whether it is
@@ -87,20 +92,24 @@ func (c *Control) revisedConnector(
 	return revised.Connector, true, err
 }
 
-// over lays the change over an entry.
-func (ch RegistryChange) over(r fairlead.Registry, now time.Time) (fairlead.Registry, error) {
+// changed lays a change over an entry, and gives notes on how its pattern was read.
+func (c *Control) changed(r fairlead.Registry, ch RegistryChange) (fairlead.Registry, []string, error) {
+	var notes []string
 	if ch.Name != "" {
 		r.Name = ch.Name
 	}
 	if ch.Pattern != "" {
-		p, err := parsePattern(ch.Pattern)
+		p, read, err := c.readPattern(ch.Pattern)
 		if err != nil {
-			return r, err
+			return r, nil, err
 		}
-		r.Pattern = p
+		r.Pattern, notes = p, read
 	}
 	if ch.Disclosure != "" {
 		r.Disclosure = ch.Disclosure
+	}
+	if ch.Push != nil {
+		r.Push = *ch.Push
 	}
 	if ch.PlainHTTP != nil {
 		r.PlainHTTP = *ch.PlainHTTP
@@ -108,6 +117,6 @@ func (ch RegistryChange) over(r fairlead.Registry, now time.Time) (fairlead.Regi
 	if ch.CABundle != nil {
 		r.CABundle = *ch.CABundle
 	}
-	r.Updated = now
-	return r, nil
+	r.Updated = c.now()
+	return r, notes, nil
 }

@@ -94,7 +94,7 @@ type Question struct {
 // failed; an error is that nothing was tried: [fairlead.Denied], [fairlead.NotFound] for
 // an entry that isn't there, [fairlead.Limited] while too many are diagnosed.
 func (d *Doctor) Diagnose(ctx context.Context, q Question) (fairlead.Diagnosis, error) {
-	if err := q.Asker.May(); err != nil {
+	if err := q.Asker.May(fairlead.Pull); err != nil {
 		return fairlead.Diagnosis{}, err
 	}
 	select {

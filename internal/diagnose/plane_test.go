@@ -77,6 +77,7 @@ func TestPreflight(t *testing.T) {
 	}
 	fairleadtest.Must(t, w.Ann, wire.UpdateConnector, wire.ConnectorUpdate{
 		ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Secrets: map[string]wire.Clear{"password": hidden(mistyped)},
+		ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 	})
 	stopped(w.reg.Host()+"/team/app:v1", fairlead.CodeLoginRefused, "refuses the login of connector main")
 
@@ -273,7 +274,7 @@ func TestExplain(t *testing.T) {
 		t.Errorf("the registry was asked: %v", asked)
 	}
 	past := time.Now().Add(-time.Hour)
-	fairleadtest.Must(t, w.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Expires: &past})
+	fairleadtest.Must(t, w.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: wire.ConnectorPath{OrganizationPath: acme(), Connector: "main"}, Expires: &past, ConnectorTrial: wire.ConnectorTrial{NoVerify: true}})
 	x = fairleadtest.Must(t, w.Ann, wire.Explain, wire.ExplainRequest{ProjectPath: w.at, Image: host + "/team/app"})
 	if x.Lease.Error == nil || x.Lease.Error.Code != fairlead.CodeConnectorExpired {
 		t.Errorf("expired: %+v", x.Lease)

@@ -29,6 +29,8 @@ func as(account, secret string) func(*wire.RegistryRequest) {
 
 func disclosed(q *wire.RegistryRequest) { q.Disclosure = fairlead.StoredSecret }
 
+func pushed(q *wire.RegistryRequest) { q.Push = true }
+
 func entryRows() map[string]func(*testing.T, *world) broken {
 	return map[string]func(*testing.T, *world) broken{
 		"a name that isn't one": func(_ *testing.T, w *world) broken {
@@ -176,8 +178,26 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 			return lacking(t, w, broken{ask: ask{image: r.Host() + "/team/app:v1"}})
 		},
 		"no right to push": func(_ *testing.T, w *world) broken {
-			_, b := bearer(w, as("reader", password))
+			_, b := bearer(w, as("reader", password), pushed)
 			b.ask.push = true
+			b.probe, b.code, b.says, b.remedy = "push", fairlead.CodeNoRight, []string{"push"}, "connects another account"
+			b.mend = func() {
+				w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "robot"}})
+			}
+			return b
+		},
+		"an entry that isn't for pushing": func(_ *testing.T, w *world) broken {
+			_, b := bearer(w)
+			b.ask.push = true
+			b.probe, b.code, b.says, b.remedy = "push", fairlead.CodePush, []string{"entry main is for pulling"}, "`fairlead registry update main --push`"
+			yes := true
+			b.mend = func() { w.update(wire.RegistryUpdate{Push: &yes}) }
+			return b
+		},
+		"no right to push, without tokens": func(_ *testing.T, w *world) broken {
+			r := w.registry(rt.Basic)
+			w.entry("main", r.Host(), as("reader", password), disclosed, pushed)
+			b := broken{ask: ask{image: r.Host() + "/team/app:v1", push: true}}
 			b.probe, b.code, b.says, b.remedy = "push", fairlead.CodeNoRight, []string{"push"}, "connects another account"
 			b.mend = func() {
 				w.updateConnector("main", wire.ConnectorUpdate{Public: map[string]string{"username": "robot"}})

@@ -388,7 +388,7 @@ func newCage(t *testing.T, engine string, auth registrytest.Auth, inPostgres boo
 	flags := []string{"--listen", at, "--public-url", c.way.url(), "--log-level", "debug"}
 	if inPostgres {
 		c.postgres = pgtest.URL(t)
-		flags = append(flags, "--database", c.postgres)
+		flags = append(flags, "--database", bare(c.postgres))
 	}
 	c.house = newHouse(t, engine, flags...)
 	for _, dir := range []string{"tmp", "given"} {
@@ -436,7 +436,7 @@ func (c *cage) whole() {
 	c.fail()
 	for _, args := range [][]string{{"keys", "rotate", "--data", "data"}, {"keys", "rotate", "--data", "data", "--data-keys", "acme"}, {"keys", "prune", "--data", "data"}, {"keys", "status", "--data", "data"}} {
 		if c.postgres != "" {
-			args = append(args, "--database", c.postgres)
+			args = append(args, "--database", bare(c.postgres))
 		}
 		c.do(args...)
 	}
@@ -455,10 +455,10 @@ func (c *cage) connect() {
 		disclosure = "secret"
 	}
 	c.do("registry", "add", "main", "--pattern", c.registry+"/acme/*", "--username", "robot", "--password-file", "given/good", "--plain-http", "--disclosure", disclosure)
-	if r := c.tell(c.spare+"\n", "connector", "register", "spare", "--family", "docker", "--hosts", c.registry, "--username", "robot", "--password-file", "-"); r.code != 0 {
+	if r := c.tell(c.spare+"\n", "connector", "register", "spare", "--family", "docker", "--hosts", c.registry, "--username", "robot", "--password-file", "-", "--no-verify"); r.code != 0 {
 		c.t.Fatal(r.err)
 	}
-	if r := c.tell(c.spare+"\n", "connector", "update", "spare", "--username", "other", "--password-file", "-"); r.code != 0 {
+	if r := c.tell(c.spare+"\n", "connector", "update", "spare", "--username", "other", "--password-file", "-", "--no-verify"); r.code != 0 {
 		c.t.Fatal(r.err)
 	}
 	// Mistakes of a kind that invites to repeat what was given.
@@ -467,6 +467,7 @@ func (c *cage) connect() {
 		{"connector", "register", "Not A Name", "--family", "docker", "--hosts", c.registry, "--username", "robot", "--password-file", "-"},
 		{"connector", "register", "hub", "--family", "docker-hub", "--username", "robot", "--token-file", "-", "--method", "basic"},
 		{"connector", "update", "missing", "--password-file", "-"},
+		{"connector", "rotate", "spare", "--username", "nobody", "--password-file", "-"},
 		{"registry", "add", "more", "--pattern", "no pattern", "--username", "robot", "--password-file", "-"},
 		{"login", c.url, "--name", "ann", "--password-file", "-"},
 		{"whoami", "--api-token-file", "-"},

@@ -60,6 +60,7 @@ type clouds struct {
 	google *cloudtest.Google
 	azure  *cloudtest.Azure
 	acr    *cloudtest.AzureHost
+	acrID  string
 	jfrog  *cloudtest.JFrog
 	hub    *cloudtest.Hub
 	docker map[string]*registrytest.Registry
@@ -172,7 +173,7 @@ func (c *clouds) furnishAzure() {
 			Name: "puller", Passwords: []cloudtest.AzureSecret{{Value: azurePass}}, Actions: map[string][]string{"repository-token/*": {"content/read", "metadata/read"}},
 		}},
 	}
-	c.acr = a.AddRegistry(r)
+	c.acr, c.acrID = a.AddRegistry(r), r.ID()
 	c.plainAzureApp(operatorApp, azureSecret)
 	for _, app := range []string{azureApp, operatorApp, tenantApp} {
 		a.Assign(cloudtest.AzureRole{ClientID: app, Role: "AcrPull", Scope: r.ID()})
@@ -193,8 +194,10 @@ func (c *clouds) setAzureApp(secret string) {
 func (c *clouds) furnishOthers() {
 	t := c.t
 	c.jfrog = cloudtest.NewJFrog(t, c.net, cloudtest.JFrogConfig{
-		Host:         jfrogHost,
-		Users:        []cloudtest.JFrogUser{{Name: "ci", Password: jfrogPass, Rights: registrytest.Reads("docker-local/")}},
+		Host: jfrogHost,
+		Users: []cloudtest.JFrogUser{{Name: "ci", Password: jfrogPass, Rights: registrytest.Reads("docker-local/")}, {
+			Name: "pusher", Password: jfrogPass, Rights: []registrytest.Right{{Prefix: "docker-local/", Actions: []string{"pull", "push"}}},
+		}, {Name: "admin", Password: "c4n4ry-jfrog-admin", Admin: true}},
 		Repositories: []cloudtest.JFrogRepository{{Key: "docker-local", Type: "LOCAL", PackageType: "Docker"}},
 	})
 	for host, connector := range map[string]string{fairleadHost: "jfrog-artifactory-federation", rotatingHost: "jfrog"} {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 
 	"fairlead.dev/fairlead/internal/pgtest"
 	"fairlead.dev/fairlead/internal/registrytest"
@@ -45,7 +47,7 @@ func TestDocs(t *testing.T) {
 				d.house.setUp()
 			}
 			if how.connected {
-				d.house.ok("registry", "add", "given", "--pattern", d.registry+"/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http")
+				d.house.ok("registry", "add", "given", "--pattern", d.registry+"/*", "--username", "robot", "--password-file", "robot.txt", "--plain-http", "--push")
 			}
 			d.runAll()
 		})
@@ -78,12 +80,15 @@ type doc struct {
 
 func newDoc(t *testing.T, name string) *doc {
 	t.Helper()
-	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: accounts()})
+	who := accounts()
+	who[0].Rights = []registrytest.Right{{Prefix: "acme/", Actions: []string{"pull", "push"}}}
+	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: who})
 	publish(t, registry.Host()+"/acme/train:v1", python(t))
 	h := newHouse(t, "docker", "--preflight=true")
 	h.example(registry.Host() + "/acme/train:v1")
 	h.write("ann.txt", "correct horse battery")
 	h.write("robot.txt", robotPassword)
+	writeLayout(t, filepath.Join(h.dir, "build", "train"), "v2")
 	h.write("hub-token.txt", hubToken)
 	h.write(".gitignore", "*\n!train.py\n!valohai.yaml\n")
 	file := filepath.Join("..", "..", name)
@@ -91,15 +96,19 @@ func newDoc(t *testing.T, name string) *doc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	database, err := url.Parse(pgtest.URL(t))
+	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: bare(pgtest.URL(t))}
+}
+
+// writeLayout writes an image as builders leave it.
+func writeLayout(t *testing.T, dir, tag string) {
+	t.Helper()
+	p, err := layout.Write(dir, empty.Index)
+	if err == nil {
+		err = p.AppendImage(busybox(t), layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag}))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if password, ok := database.User.Password(); ok { // not a thing for a command line
-		h.env = append(h.env, "PGPASSWORD="+password)
-		database.User = url.User(database.User.Username())
-	}
-	return &doc{t: t, house: h, file: file, lines: strings.Split(string(b), "\n"), registry: registry.Host(), postgres: database.String()}
 }
 
 // runAll runs the console blocks. With -update, the document gets what was printed.
@@ -151,7 +160,7 @@ func (d *doc) compare(command string, want, got []string) {
 	for i := range got {
 		got[i] = steady(got[i])
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		d.t.Errorf("%s: %s (-document +printed; run with -update to write it anew):\n%s", d.file, command, diff)
 	}
 }
@@ -161,6 +170,7 @@ func steady(line string) string {
 	for _, r := range []struct{ from, to string }{
 		{` \(\d+(\.\d+)?m?s\)$`, ""}, // how long something took is shown only if it took long
 		{`sha256:[0-9a-f]{64}`, "DIGEST"},
+		{`\b[0-9a-f]{12}\b`, "DIGEST"},
 		{`fl[a-z]_[A-Za-z0-9_-]{43}`, "TOKEN"},
 		{`\b[0-9a-f]{8}\b`, "KEY"},
 		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+`, "ID"},
@@ -230,5 +240,6 @@ func (d *doc) printed(text string) []string {
 		return nil
 	}
 	text = regexp.MustCompile(`(fl[a-z]_)[A-Za-z0-9_-]{43}`).ReplaceAllString(text, "${1}"+strings.Repeat("A", 43))
+	text = regexp.MustCompile(`(whsec_)[A-Za-z0-9+/]{43}=`).ReplaceAllString(text, "${1}"+strings.Repeat("A", 43)+"=")
 	return strings.Split(strings.NewReplacer(d.registry, "registry.acme.example", d.house.url, "http://127.0.0.1:8480").Replace(text), "\n")
 }

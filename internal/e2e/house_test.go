@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"fairlead.dev/fairlead/internal/dockertest"
+	"fairlead.dev/fairlead/internal/pgtest"
 )
 
 // binary is fairlead as `make build` makes it, without cgo: it is bound into
@@ -75,7 +76,7 @@ func newHouse(t *testing.T, engine string, serveArgs ...string) *house {
 	// well, and a failed removal would hide what failed.
 	dir := t.TempDir()
 	h := &house{t: t, bin: bin, dir: dir}
-	h.env = append(os.Environ(), "FAIRLEAD_CONFIG_DIR="+filepath.Join(dir, "config"), "HOME="+dir, "NO_COLOR=1")
+	h.env = append(os.Environ(), "FAIRLEAD_CONFIG_DIR="+filepath.Join(dir, "config"), "HOME="+dir, "NO_COLOR=1", "PGPASSWORD="+pgtest.Password)
 	h.serveArgs = append([]string{
 		"serve", "--listen", "127.0.0.1:0", "--data", "data", "--allow-host", "127.0.0.0/8",
 		"--preflight=false", // what can't be pulled shall fail where it is pulled
@@ -89,6 +90,12 @@ func newHouse(t *testing.T, engine string, serveArgs ...string) *house {
 		h.serveArgs = append(h.serveArgs, "--no-worker")
 	}
 	return h
+}
+
+// bare is a database's URL without its password, which is in the house's environment: on
+// a command line it is refused.
+func bare(database string) string {
+	return strings.Replace(database, ":"+pgtest.Password+"@", "@", 1)
 }
 
 // start starts the server, and waits until it and the worker inside are ready.

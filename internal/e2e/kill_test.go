@@ -240,7 +240,7 @@ func newKiller(t *testing.T, engine, database string, random *rand.Rand) *killer
 	flags := []string{"--listen", freePort(t), "--hold", killHold, "--slots", "4"}
 	if database == "postgres" {
 		k.postgres = pgtest.URL(t)
-		flags = append(flags, "--database", k.postgres)
+		flags = append(flags, "--database", bare(k.postgres))
 	}
 	k.house = newHouse(t, engine, flags...)
 	k.holdProject(image)

@@ -119,7 +119,7 @@ func TestMainJob(t *testing.T) {
 				registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: row.auth, Accounts: accounts()})
 				var flags []string
 				if row.postgres {
-					flags = []string{"--database", pgtest.URL(t)}
+					flags = []string{"--database", bare(pgtest.URL(t))}
 				}
 				h := newHouse(t, engine, flags...)
 				h.mainJob(registry.Host(), row.lease)

@@ -340,7 +340,7 @@ func TestTwoServers(t *testing.T) {
 	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: accounts()})
 	image := registry.Host() + "/acme/train:v1"
 	publish(t, image, python(t))
-	h := newHouse(t, "runc", "--listen", freePort(t), "--database", pgtest.URL(t), "--key-file", "key.json", "--hold", killHold)
+	h := newHouse(t, "runc", "--listen", freePort(t), "--database", bare(pgtest.URL(t)), "--key-file", "key.json", "--hold", killHold)
 	h.env = slices.Clip(h.env)
 	h.setUp()
 	h.write("robot.txt", robotPassword)

@@ -13,9 +13,10 @@ const Module = "fairlead.dev/fairlead"
 // package that they are below of, and what is below themselves.
 func Plan() map[string]int {
 	return map[string]int{
-		"ref":     0, // image names
-		"pattern": 1, // match patterns
-		"":        2, // the dictionary
+		"ref":              0, // image names
+		"pattern":          1, // match patterns
+		"internal/nearest": 0, // which name a mistyped one was meant to be
+		"":                 2, // the dictionary
 
 		"wire":              3, // what is spoken with our clients
 		"internal/oci":      3, // what is spoken with registries
@@ -34,16 +35,24 @@ func Plan() map[string]int {
 		"internal/engine":       4,
 		"internal/engine/...":   4,
 		"internal/leash":        4,
+		"internal/imagefile":    4, // images as they lie on a disk
+		"internal/manifest":     4, // what an organization is to be, as a file
+		"internal/clientlogin":  4,
 
-		"internal/vault":    5,
-		"internal/issuer":   5,
-		"internal/broker":   5,
-		"internal/control":  5,
-		"internal/proof":    5,
-		"internal/diagnose": 5,
-		"internal/survey":   5,
-		"internal/runs":     5,
-		"internal/worker":   5,
+		"internal/vault":            5,
+		"internal/issuer":           5,
+		"internal/broker":           5,
+		"internal/control":          5,
+		"internal/proof":            5,
+		"internal/diagnose":         5,
+		"internal/survey":           5,
+		"internal/deploy":           5,
+		"internal/watch":            5,
+		"internal/webhook":          5,
+		"internal/runs":             5,
+		"internal/worker":           5,
+		"internal/localcredentials": 5,
+		"internal/renewal":          5,
 
 		"internal/api": 6,
 		"internal/web": 6,

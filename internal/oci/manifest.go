@@ -63,6 +63,8 @@ type document struct {
 	Manifests     []ocispec.Descriptor `json:"manifests"`
 	Config        *ocispec.Descriptor  `json:"config"`
 	Layers        []ocispec.Descriptor `json:"layers"`
+	Subject       *ocispec.Descriptor  `json:"subject"`
+	Annotations   map[string]string    `json:"annotations"`
 }
 
 // head asks without fetching. It has an answer only if the registry says all three:

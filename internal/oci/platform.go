@@ -33,6 +33,9 @@ func (p Platform) String() string {
 	return s
 }
 
+// Same reports whether both are spellings of one platform.
+func (p Platform) Same(q Platform) bool { return p.normal() == q.normal() }
+
 // normal gives the spelling that platforms are compared in (containerd, package
 // platforms): other names of an architecture, and the variant that is meant by none.
 func (p Platform) normal() Platform {

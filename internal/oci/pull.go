@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ type pull struct {
 	c        *Client
 	kc       fairlead.Keychain
 	resource ref.Resource
-	what     string // the gerund phrase of its errors
-	object   string // what a 404 says isn't there: "tag v1"
+	what     string        // the gerund phrase of its errors
+	object   string        // what a 404 says isn't there: "tag v1"
+	verb     fairlead.Verb // of the login; "" is to pull
 	lease    fairlead.Lease
 	endpoint Endpoint
 	limit    RateLimit // as the last reply to a HEAD has it
@@ -27,7 +29,7 @@ type pull struct {
 // get asks for something in the repository. Whatever comes back is a success or a
 // status that accept lets through; everything else is an error.
 func (p *pull) get(ctx context.Context, method string, h http.Header, accept func(status int) bool, path ...string) (*followed, error) {
-	v := &visit{c: p.c, kc: p.kc, scope: fairlead.Scope{Resource: p.resource, Verb: fairlead.Pull}, what: p.what}
+	v := &visit{c: p.c, kc: p.kc, scope: fairlead.Scope{Resource: p.resource, Verb: cmp.Or(p.verb, fairlead.Pull)}, what: p.what}
 	send := func(method string) sender {
 		return func(ctx context.Context, e Endpoint, login fairlead.Secret) (*followed, error) {
 			u, err := pathTo(p.what, e, p.resource.Repository, path...)

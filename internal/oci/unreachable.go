@@ -132,7 +132,7 @@ func unconnected(e *fairlead.Error, host string, err error) bool {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
 		e.Why = "there is no route to " + host
 		e.Remedy = "check the network of this machine"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isCut(err):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isCut(err):
 		e.Why = host + " closed the connection before it had answered"
 		e.Remedy = "try again; if it stays, look at the registry's log"
 	default:

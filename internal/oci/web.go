@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,6 +20,28 @@ func (c *Client) Web(privateToo bool) (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Transport: route, CheckRedirect: sameHost}, nil
+}
+
+// Allowed reports whether the operator has allowed the host of a URL, by its name or its
+// address: such a one may be spoken to without TLS.
+func (c *Client) Allowed(u *url.URL) bool {
+	host, port := hostAndPort(u)
+	p := c.network.policy
+	if p.allows(host, port) {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	a = a.Unmap()
+	for _, n := range p.nets {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	at, err := netip.ParseAddrPort(net.JoinHostPort(a.String(), port))
+	return err == nil && p.ports[at]
 }
 
 // maxHops bounds redirects, as net/http does.

@@ -62,7 +62,7 @@ func TestPlans(t *testing.T) {
 	if err := plainly(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	sorted := []string{"MembersOf", "ProjectsOf", "RegistriesUsing"}
+	sorted := []string{"MembersOf", "ProjectsOf", "ProjectsUsing", "RegistriesUsing", "StacksUsing"}
 	for _, name := range queries.Names() {
 		lines := plan(t, c, name, queries[name], queries.Parameters(name))
 		for _, line := range lines {

@@ -71,7 +71,31 @@ func (p *Prover) Verify(ctx context.Context, who fairlead.Caller, o fairlead.Org
 	if err != nil {
 		return fairlead.Proof{}, err
 	}
+	return p.walk(ctx, family, opened, t), nil
+}
+
+// Try proves what a connector could do that isn't saved yet, or not as it is given here
+// with its secrets open. It opens nothing, and asks for no right: whoever has it called
+// has the right to save it. The errors are those of Verify.
+func (p *Prover) Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, image string) (fairlead.Proof, error) {
+	family, err := p.providers.Family(opened.Family)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	entries, err := p.store.RegistriesOf(ctx, o.ID)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	t, err := aim(family, opened.Connector, entries, image)
+	if err != nil {
+		return fairlead.Proof{}, err
+	}
+	opened.Owner = o.Name
+	return p.walk(ctx, family, opened, t), nil
+}
+
+func (p *Prover) walk(ctx context.Context, family provider.Provider, opened provider.Opened, t target) fairlead.Proof {
 	w := &walk{p: p, family: family, opened: opened, target: t}
 	w.steps(ctx)
-	return fairlead.Proof{Connector: c.Name, Image: t.String(), At: p.now(), Steps: w.done}, nil
+	return fairlead.Proof{Connector: opened.Name, Image: t.String(), At: p.now(), Steps: w.done}
 }

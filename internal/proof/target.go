@@ -13,7 +13,8 @@ import (
 // target is what a connector is tried on: an image, a host alone, or nothing.
 type target struct {
 	image ref.Image
-	// entry is the registry entry of the connector that covers it; zero if none does.
+	// entry is the registry entry of the connector that covers it; if none does, how the
+	// host is reached as far as another entry tells.
 	entry fairlead.Registry
 	// tagged says that somebody named the tag or digest.
 	tagged bool
@@ -49,7 +50,11 @@ func aim(family provider.Provider, c fairlead.Connector, all []fairlead.Registry
 		if err != nil {
 			return target{}, fairlead.Misread("image", err)
 		}
-		return target{image: i, entry: covering(entries, i), tagged: true}, nil
+		entry := covering(entries, i)
+		if entry.ID == "" {
+			entry = reaching(all, i.Host)
+		}
+		return target{image: i, entry: entry, tagged: true}, nil
 	}
 	for _, r := range entries {
 		if text := r.Pattern.String(); !strings.Contains(text, "*") {
@@ -63,7 +68,19 @@ func aim(family provider.Provider, c fairlead.Connector, all []fairlead.Registry
 			return target{image: ref.Image{Resource: ref.Resource{Host: r.Pattern.Host()}}, entry: r}, nil
 		}
 	}
-	return target{image: ref.Image{Resource: ref.Resource{Host: ownHost(family, c)}}}, nil
+	host := ownHost(family, c)
+	return target{image: ref.Image{Resource: ref.Resource{Host: host}}, entry: reaching(all, host)}, nil
+}
+
+// reaching is an entry of another connector, or of none, that says how a host is
+// reached: a connector that no entry uses yet is tried in the same way.
+func reaching(all []fairlead.Registry, host string) fairlead.Registry {
+	for _, r := range all {
+		if r.Pattern.HostIsLiteral() && r.Pattern.Host() == host {
+			return fairlead.Registry{PlainHTTP: r.PlainHTTP, CABundle: r.CABundle}
+		}
+	}
+	return fairlead.Registry{}
 }
 
 // covering is the most specific of the entries that cover an image.

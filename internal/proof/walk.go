@@ -11,14 +11,6 @@ import (
 	"fairlead.dev/fairlead/internal/provider"
 )
 
-// The steps, in their order.
-const (
-	fieldsStep   = "fields"
-	loginStep    = "login"
-	registryStep = "registry"
-	pullStep     = "pull"
-)
-
 // nameAnImage is what proves what wasn't for want of an image.
 const nameAnImage = "name an image that the connector should open: --image HOST/REPOSITORY:TAG"
 
@@ -39,7 +31,7 @@ func (w *walk) steps(ctx context.Context) {
 	list := []struct {
 		name string
 		do   func(context.Context) fairlead.ProofStep
-	}{{fieldsStep, w.fields}, {loginStep, w.getLogin}, {registryStep, w.registry}, {pullStep, w.pull}}
+	}{{fairlead.FieldsStep, w.fields}, {fairlead.LoginStep, w.getLogin}, {fairlead.RegistryStep, w.registry}, {fairlead.PullStep, w.pull}}
 	for i, s := range list {
 		step := s.do(ctx)
 		step.Name = s.name

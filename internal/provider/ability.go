@@ -69,6 +69,23 @@ type (
 		// Power says in one line what a login of the connector can do, and for how long.
 		Power(c fairlead.Connector) string
 	}
+	// Verifier says what a provider can verify.
+	Verifier interface {
+		// Verifies lists the algorithms of subject tokens that the provider takes with a
+		// method; nil is all that Fairlead signs with.
+		Verifies(method string) []string
+	}
+	// Renewer replaces secrets that end by new ones that the provider gives for them.
+	Renewer interface {
+		// Term says when the connector's secret should be renewed, and when it ends. Zero
+		// is never: it has no end, or can't be renewed.
+		Term(c Opened) (renew, end time.Time)
+		// Renew asks the provider for new secrets and hands them to keep, which stores all
+		// of them or none, durably, and only if the connector is still as it was. An error
+		// of keep that is [fairlead.Conflict] or [fairlead.NotFound] says that nothing was
+		// stored; after any other, they may have been.
+		Renew(ctx context.Context, c Opened, keep func(ctx context.Context, fresh map[string]fairlead.Secret) error) error
+	}
 	// Reader reads addresses as people paste them.
 	Reader interface {
 		// Read gives the match pattern that pasted stands for (a console's URL, a resource

@@ -27,6 +27,13 @@ type Change struct {
 	Version int64
 }
 
+// Rotation is a change to new secrets: all of them.
+type Rotation struct {
+	Change
+	// Keep is how long the old ones are kept.
+	Keep time.Duration
+}
+
 // Empty reports whether nothing is to be different.
 func (c Change) Empty() bool {
 	return c.Name == "" && c.Method == "" && len(c.Given.Public) == 0 && len(c.Given.Secret) == 0 && c.Expires == nil

@@ -3,6 +3,7 @@ package registrytest
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Account is who may log in.
@@ -39,11 +40,17 @@ func may(rights []Right, repository, action string) bool {
 type accounts struct {
 	list      []Account
 	anonymous []Right
+	closed    *sync.Map // names that can't log in any more
+}
+
+func (a accounts) isOpen(name string) bool {
+	_, closed := a.closed.Load(name)
+	return !closed
 }
 
 func (a accounts) byPassword(name, password string) (Account, bool) {
 	i := slices.IndexFunc(a.list, func(x Account) bool {
-		return x.Name == name && x.Password == password && password != ""
+		return x.Name == name && x.Password == password && password != "" && a.isOpen(name)
 	})
 	if i < 0 {
 		return Account{}, false
@@ -52,7 +59,7 @@ func (a accounts) byPassword(name, password string) (Account, bool) {
 }
 
 func (a accounts) byIdentity(identity string) (Account, bool) {
-	i := slices.IndexFunc(a.list, func(x Account) bool { return x.Identity == identity && identity != "" })
+	i := slices.IndexFunc(a.list, func(x Account) bool { return x.Identity == identity && identity != "" && a.isOpen(x.Name) })
 	if i < 0 {
 		return Account{}, false
 	}

@@ -56,7 +56,7 @@ func (f Faults) spoil(b []byte) []byte {
 // serveBlob serves and takes blobs.
 func (r *Registry) serveBlob(w http.ResponseWriter, req *http.Request, repository, rest string) {
 	if id, ok := strings.CutPrefix(rest, "uploads/"); ok {
-		r.store.upload(w, req, repository, id)
+		r.serveUpload(w, req, repository, id)
 		return
 	}
 	b, ok := r.store.blob(repository, rest)

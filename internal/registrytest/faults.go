@@ -59,6 +59,26 @@ type Faults struct {
 	// ContentType replaces that of manifests.
 	ContentType string
 
+	// NoCreate refuses uploads to repositories that aren't there, as ECR does.
+	NoCreate bool
+	// Immutable refuses to move a tag.
+	Immutable bool
+	// UploadCutAt ends the next requests with a part of a blob after so many bytes, which
+	// are kept; one entry each.
+	UploadCutAt []int64
+	// Forgetful forgets an upload that was cut.
+	Forgetful bool
+	// MostUpload refuses requests with a body that is larger (413).
+	MostUpload int64
+	// ChunkMin is how much a chunk must have that another follows.
+	ChunkMin int64
+	// UploadTo replaces the origin of where uploads go on.
+	UploadTo string
+	// NoMount takes nothing over from other repositories.
+	NoMount bool
+	// WrongStore says of a manifest that it was stored under this digest.
+	WrongStore string
+
 	// Redirect sends for blobs to the storage, which takes each URL that it is given so
 	// often. 0 is no redirect.
 	Redirect int

@@ -40,7 +40,7 @@ func (r *Registry) serveFront(w http.ResponseWriter, req *http.Request) {
 	case "blobs":
 		r.serveBlob(w, req, repository, rest)
 	case "tags":
-		r.store.serveTags(w, repository)
+		r.store.serveTags(w, req, repository)
 	}
 }
 

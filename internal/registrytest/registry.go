@@ -178,6 +178,9 @@ func (r *Registry) Forget() { r.record.forget() }
 // Revoke makes the tokens that were issued so far invalid.
 func (r *Registry) Revoke() { r.issuer.revoke() }
 
+// CloseAccount lets an account log in no more. Tokens that it was given live on.
+func (r *Registry) CloseAccount(name string) { r.issuer.closed.Store(name, true) }
+
 // Token issues a token for the account, without being asked at the token endpoint. A
 // scope is "repository:name:actions"; it holds what the account may do of it.
 func (r *Registry) Token(account string, scopes ...string) string {

@@ -1,13 +1,12 @@
 package registrytest
 
 import (
-	"bytes"
-	"crypto/rand"
 	_ "crypto/sha512" // for go-digest
 	"encoding/json"
-	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -17,7 +16,7 @@ import (
 type store struct {
 	mu           sync.Mutex
 	repositories map[string]*repository
-	uploads      map[string]*bytes.Buffer
+	uploads      map[string]*upload
 }
 
 type repository struct {
@@ -32,7 +31,7 @@ type document struct {
 }
 
 func newStore() *store {
-	return &store{repositories: map[string]*repository{}, uploads: map[string]*bytes.Buffer{}}
+	return &store{repositories: map[string]*repository{}, uploads: map[string]*upload{}}
 }
 
 // of gives a repository, made if need be. The lock is held.
@@ -109,7 +108,8 @@ func (s *store) manifest(repository, reference string) (doc document, d string, 
 	return r.manifests[d], d, true
 }
 
-func (s *store) serveTags(w http.ResponseWriter, repository string) {
+// serveTags answers with a page of tags (Distribution specification, "Listing Tags").
+func (s *store) serveTags(w http.ResponseWriter, req *http.Request, repository string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.repositories[repository]
@@ -118,58 +118,23 @@ func (s *store) serveTags(w http.ResponseWriter, repository string) {
 		return
 	}
 	tags := []string{}
+	last := req.URL.Query().Get("last")
 	for tag := range r.tags {
-		tags = append(tags, tag)
+		if tag > last {
+			tags = append(tags, tag)
+		}
 	}
 	slices.Sort(tags)
+	if n, err := strconv.Atoi(req.URL.Query().Get("n")); err == nil && n > 0 && n < len(tags) {
+		tags = tags[:n]
+		next := url.Values{"n": {strconv.Itoa(n)}, "last": {tags[n-1]}}
+		w.Header().Set("Link", "</v2/"+repository+"/tags/list?"+next.Encode()+`>; rel="next"`)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"name": repository, "tags": tags})
-}
-
-// upload takes a blob in: POST begins, PATCH adds, PUT ends.
-func (s *store) upload(w http.ResponseWriter, req *http.Request, repository, id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if req.Method == http.MethodPost {
-		id = rand.Text()
-		s.uploads[id] = &bytes.Buffer{}
-	}
-	into, ok := s.uploads[id]
-	if !ok {
-		answer(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
-		return
-	}
-	if _, err := io.Copy(into, req.Body); err != nil {
-		return
-	}
-	want := req.URL.Query().Get("digest")
-	if req.Method != http.MethodPut && want == "" {
-		w.Header().Set("Location", "/v2/"+repository+"/blobs/uploads/"+id)
-		w.WriteHeader(http.StatusAccepted)
-		return
-	}
-	delete(s.uploads, id)
-	if !is(into.Bytes(), want) {
-		answer(w, http.StatusBadRequest, "DIGEST_INVALID", "the bytes have another digest")
-		return
-	}
-	s.of(repository).blobs[want] = into.Bytes()
-	w.Header().Set("Docker-Content-Digest", want)
-	w.WriteHeader(http.StatusCreated)
 }
 
 func is(b []byte, want string) bool {
 	d := digest.Digest(want)
 	return d.Validate() == nil && d.Algorithm().FromBytes(b) == d
-}
-
-// putManifest takes a manifest in.
-func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request, repository, reference string) {
-	raw, err := io.ReadAll(req.Body)
-	if err != nil {
-		return
-	}
-	d := r.PutManifest(repository, reference, req.Header.Get("Content-Type"), raw)
-	w.Header().Set("Docker-Content-Digest", d)
-	w.WriteHeader(http.StatusCreated)
 }

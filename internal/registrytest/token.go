@@ -42,7 +42,7 @@ type issuer struct {
 
 func newIssuer(c Config, ca *authority) *issuer {
 	return &issuer{
-		accounts: accounts{list: c.Accounts, anonymous: c.Anonymous},
+		accounts: accounts{list: c.Accounts, anonymous: c.Anonymous, closed: &sync.Map{}},
 		name:     "registrytest", service: c.Service, ca: ca, now: c.Now, life: c.TokenLife,
 		opaque: map[string]tokenClaims{}, serial: map[string]bool{},
 	}

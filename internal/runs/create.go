@@ -58,6 +58,9 @@ func (r *Runs) Create(ctx context.Context, who fairlead.Caller, owner, project f
 			return fairlead.Run{}, err
 		}
 	}
+	if err := r.place(ctx, p, &spec); err != nil {
+		return fairlead.Run{}, err
+	}
 	id, err := newID()
 	if err != nil {
 		return fairlead.Run{}, err

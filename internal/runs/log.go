@@ -59,6 +59,9 @@ func (r *Runs) piece(ctx context.Context, id fairlead.RunID, q LogQuery) (Piece,
 	if err != nil {
 		return Piece{}, err
 	}
+	if err := r.sayWaiting(ctx, &run); err != nil {
+		return Piece{}, err
+	}
 	lines, err := r.store.Log(ctx, id, q.After, q.Limit)
 	return Piece{Lines: lines, Run: run, Mark: mark(run)}, err
 }
@@ -67,6 +70,9 @@ func (r *Runs) piece(ctx context.Context, id fairlead.RunID, q LogQuery) (Piece,
 func mark(run fairlead.Run) string {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%s %d %t", run.State, run.Attempt, run.Pulled != nil)
+	if run.Waiting != nil {
+		_, _ = fmt.Fprint(h, run.Waiting.Why)
+	}
 	if run.Progress != nil {
 		_, _ = fmt.Fprintf(h, "%+v", *run.Progress)
 	}

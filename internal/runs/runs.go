@@ -70,7 +70,11 @@ type Path struct {
 
 // Run shows a run: [fairlead.NotFound] for whoever may not see the project.
 func (r *Runs) Run(ctx context.Context, who fairlead.Caller, p Path) (fairlead.Run, error) {
-	return r.find(ctx, who, p, fairlead.RunRead)
+	run, err := r.find(ctx, who, p, fairlead.RunRead)
+	if err != nil {
+		return fairlead.Run{}, err
+	}
+	return run, r.sayWaiting(ctx, &run)
 }
 
 func (r *Runs) find(ctx context.Context, who fairlead.Caller, p Path, a fairlead.Action) (fairlead.Run, error) {

@@ -25,7 +25,7 @@ func (r *Runs) Claim(ctx context.Context, who fairlead.Caller, about fairlead.Wo
 	if err != nil {
 		return Assignment{}, false, err
 	}
-	w.Engine, w.Platform, w.Version, w.LastSeen = about.Engine, about.Platform, about.Version, r.opts.Now()
+	w.Engine, w.Platform, w.Version, w.Queues, w.LastSeen = about.Engine, about.Platform, about.Version, about.Queues, r.opts.Now()
 	if err := r.store.TouchWorker(ctx, w); err != nil {
 		return Assignment{}, false, err
 	}
@@ -60,7 +60,7 @@ func (r *Runs) worker(ctx context.Context, who fairlead.Caller) (fairlead.Worker
 // claim takes runs from lost workers, then the oldest that waits.
 func (r *Runs) claim(ctx context.Context, who fairlead.Caller, w fairlead.Worker) (fairlead.Run, error) {
 	now := r.opts.Now()
-	some, err := r.store.Claimable(ctx, w.Organization, now)
+	some, err := r.store.Claimable(ctx, w, now)
 	if err != nil {
 		return fairlead.Run{}, err
 	}
@@ -151,6 +151,9 @@ func (r *Runs) Renew(
 	}
 	if p != nil {
 		r.bell.ring(id)
+	}
+	if err := r.hear(ctx, fairlead.WorkerID(who.ID)); err != nil {
+		return 0, false, err
 	}
 	return r.opts.Hold, run.State == fairlead.Stopping, nil
 }

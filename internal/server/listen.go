@@ -57,6 +57,8 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		all.Go(func() { ended <- h.Serve(l) })
 	}
 	all.Go(func() { s.chores(ctx) })
+	all.Go(func() { s.often(ctx, watchEvery, "watching connectors", s.Watch.Round) })
+	all.Go(func() { s.often(ctx, tellEvery, "telling webhooks", s.Webhooks.Round) })
 	var err error
 	select {
 	case <-ctx.Done():
@@ -72,6 +74,28 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		err = nil
 	}
 	return err
+}
+
+// How often connectors that are due are looked for, and deliveries.
+const (
+	watchEvery = 20 * time.Second
+	tellEvery  = 2 * time.Second
+)
+
+// often does a round of something again and again, until ctx ends.
+func (s *Server) often(ctx context.Context, every time.Duration, doing string, round func(context.Context) error) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := round(ctx); err != nil && ctx.Err() == nil {
+			s.opts.Log.WarnContext(ctx, "doing a round", "of", doing, "error", err.Error())
+		}
+	}
 }
 
 // choresEvery is how often lost runs are looked for when no worker asks for one.
@@ -99,6 +123,9 @@ func (s *Server) chores(ctx context.Context) {
 			swept = now
 			if err := s.Store.SweepTokens(ctx, now); err != nil && ctx.Err() == nil {
 				s.opts.Log.WarnContext(ctx, "sweeping tokens", "error", err.Error())
+			}
+			if err := s.Webhooks.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.opts.Log.WarnContext(ctx, "sweeping deliveries", "error", err.Error())
 			}
 		}
 	}

@@ -38,6 +38,11 @@ type Options struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
+	// VerifyEvery is how often each connector is tried; 0 is never.
+	VerifyEvery time.Duration
+	// ExpiryNotice is how long before its date a connector counts as expiring; 0 is
+	// DefaultExpiryNotice.
+	ExpiryNotice time.Duration
 	// Preflight looks at the image of each run before the run is queued.
 	Preflight bool
 	Now       func() time.Time
@@ -49,6 +54,12 @@ type Options struct {
 	// is for tests.
 	Between func(fairlead.Store) fairlead.Store
 }
+
+// How connectors are watched, if nothing else is said.
+const (
+	DefaultVerifyEvery  = 6 * time.Hour
+	DefaultExpiryNotice = 14 * 24 * time.Hour
+)
 
 // DefaultHold is how long a worker holds a run without renewing it, if nothing else is
 // said: long enough for a server's restart.

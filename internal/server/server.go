@@ -14,6 +14,7 @@ import (
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
+	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
@@ -27,13 +28,16 @@ import (
 	"fairlead.dev/fairlead/internal/provider/dockerhub"
 	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
 	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
+	"fairlead.dev/fairlead/internal/renewal"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
 	"fairlead.dev/fairlead/internal/survey"
 	"fairlead.dev/fairlead/internal/together"
 	"fairlead.dev/fairlead/internal/vault"
+	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/internal/web"
+	"fairlead.dev/fairlead/internal/webhook"
 )
 
 // Server is a control plane. It is an http.Handler: the doors.
@@ -43,6 +47,8 @@ type Server struct {
 	Control  *control.Control
 	Vault    *vault.Vault
 	Runs     *runs.Runs
+	Watch    *watch.Watch
+	Webhooks *webhook.Webhooks
 	// Issuer signs subject tokens; nil if the server's public address isn't https.
 	Issuer *issuer.Issuer
 
@@ -64,6 +70,9 @@ func Providers(t provider.Tools) provider.Set {
 func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Hold == 0 {
 		o.Hold = DefaultHold
+	}
+	if o.ExpiryNotice == 0 {
+		o.ExpiryNotice = DefaultExpiryNotice
 	}
 	s := &Server{opts: o}
 	defer func() {
@@ -158,13 +167,20 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	if err := s.Vault.Check(ctx); err != nil {
 		return err
 	}
-	leases := broker.New(s.Store, providers, s.Vault, registries, o.Now)
+	opener := renewal.New(s.Store, providers, s.Vault, o.Now)
+	leases := broker.New(s.Store, providers, opener, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now})
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold, Doctor: doctor, Preflight: o.Preflight})
+	prover := proof.New(s.Store, providers, opener, registries, o.Now)
+	s.Watch = watch.New(s.Store, s.Vault, prover, leases, watch.Options{Now: o.Now, Log: o.Log, Every: o.VerifyEvery, Notice: o.ExpiryNotice})
+	s.Webhooks = webhook.New(s.Store, s.Vault, webhook.Options{
+		Now: o.Now, Log: o.Log, HTTP: tools.HTTP, PlainHTTP: registries.Allowed, UserAgent: UserAgent(o.Version),
+	})
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
-		Prover: proof.New(s.Store, providers, s.Vault, registries, o.Now), Survey: survey.New(providers, s.Vault), Doctor: doctor,
+		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, opener), Browser: survey.NewBrowser(s.Store, providers, opener, registries),
+		Repositories: deploy.New(s.Store, providers, opener), Doctor: doctor,
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"fairlead.dev/fairlead"
 )
@@ -74,6 +75,9 @@ func (w *writer) AddConnector(ctx context.Context, c fairlead.Connector, secrets
 	if err != nil {
 		return err
 	}
+	if err := w.run(ctx, doing, "AddHealth", c.Organization, c.ID, c.Created); err != nil {
+		return err
+	}
 	return w.addSealed(ctx, doing, c, secrets)
 }
 
@@ -107,6 +111,9 @@ func (w *writer) UpdateConnector(ctx context.Context, c fairlead.Connector, secr
 	if err := w.run(ctx, doing, "RemoveSealedFields", c.Organization, c.ID); err != nil {
 		return err
 	}
+	if err := w.run(ctx, doing, "DueHealth", c.Organization, c.ID, c.Updated); err != nil {
+		return err
+	}
 	return w.addSealed(ctx, doing, c, secrets)
 }
 
@@ -132,6 +139,27 @@ func (w *writer) ResealFields(ctx context.Context, org fairlead.OrganizationID, 
 	return nil
 }
 
+// ClaimRenewal holds a connector's renewal until a time: NotFound, Conflict (CodeStale),
+// and [fairlead.ErrUnchanged] while somebody holds it.
+func (w *writer) ClaimRenewal(ctx context.Context, c fairlead.Connector, now, until time.Time) error {
+	const doing = "claiming renewal"
+	n, err := w.change(ctx, doing, "ClaimRenewal", c.Organization, c.ID, c.Version, now, until)
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := hasConnector(ctx, w.session, doing, c.Organization, c.ID); err != nil {
+		return err
+	}
+	same, err := value[bool](ctx, w.session, doing, "HasConnectorVersion", c.Organization, c.ID, c.Version)
+	switch {
+	case err != nil:
+		return err
+	case !same:
+		return w.refuse(stale(doing))
+	}
+	return fairlead.ErrUnchanged
+}
+
 // RemoveConnector removes one with its secret fields: NotFound, and Conflict
 // (CodeInUse) while registries use it, which it names.
 func (w *writer) RemoveConnector(ctx context.Context, org fairlead.OrganizationID, id fairlead.ConnectorID) error {
@@ -139,7 +167,7 @@ func (w *writer) RemoveConnector(ctx context.Context, org fairlead.OrganizationI
 	if err := w.bump(ctx, doing, org); err != nil {
 		return err
 	}
-	if err := w.unused(ctx, doing, org, id); err != nil {
+	if err := w.unused(ctx, doing, registriesUsing(), org, id); err != nil {
 		return err
 	}
 	return w.exactly(ctx, doing, "connector", "RemoveConnector", org, id)

@@ -19,6 +19,11 @@ func scanEvent(r row) (e fairlead.Event, err error) {
 	return e, err
 }
 
+// Event reads one of the organization: NotFound.
+func (q reader) Event(ctx context.Context, org fairlead.OrganizationID, id fairlead.EventID) (fairlead.Event, error) {
+	return one(ctx, q.session, "reading event", "Event", scanEvent, org, id)
+}
+
 // EventsWhere gives the events that where chooses, newest first: those of the organization,
 // or for "" those of none, such as a personal project's. A limit that isn't between 1
 // and 1000 is 1000.

@@ -36,7 +36,7 @@ func (l place) organization() fairlead.OrganizationID {
 
 func scanProject(r row) (p fairlead.Project, err error) {
 	var l place
-	err = r.Scan(&p.ID, &p.Name, &l.id, &l.kind, &p.Owner, stamp{&p.Created})
+	err = r.Scan(&p.ID, &p.Name, &l.id, &l.kind, &p.Owner, stamp{&p.Created}, &p.Stack, &p.StackName)
 	if p.Organization = l.organization(); p.Organization == "" {
 		p.User = fairlead.UserID(l.id)
 	}
@@ -111,6 +111,9 @@ func (w *writer) MoveProject(ctx context.Context, p fairlead.Project) error {
 		if err := w.enter(ctx, doing, l); err != nil {
 			return err
 		}
+	}
+	if err := w.run(ctx, doing, "LeaveProjectStack", p.ID, to.id); err != nil {
+		return err
 	}
 	return w.run(ctx, doing, "MoveProject", p.ID, to.id, p.Name)
 }

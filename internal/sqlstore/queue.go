@@ -1,29 +1,63 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"fairlead.dev/fairlead"
 )
 
-// Claimable reports whether a worker of the organization would find a run at now.
-func (q reader) Claimable(ctx context.Context, org fairlead.OrganizationID, now time.Time) (bool, error) {
+// Claimable reports whether the worker would find a run at now.
+func (q reader) Claimable(ctx context.Context, k fairlead.Worker, now time.Time) (bool, error) {
 	const doing = "looking into the queue"
-	if org == "" {
-		return value[bool](ctx, q.session, doing, "ClaimableAny", now)
+	if k.Organization == "" {
+		return value[bool](ctx, q.session, doing, "ClaimableAny", now, document{k.Lanes()})
 	}
-	return value[bool](ctx, q.session, doing, "ClaimableOf", now, org)
+	return value[bool](ctx, q.session, doing, "ClaimableOf", now, document{k.Lanes()}, k.Organization)
 }
 
-// ClaimRun hands the oldest queued run that the worker may perform to it:
-// [fairlead.ErrUnchanged] if there is none.
+// head is the oldest run that waits in a lane.
+type head struct {
+	lane    string
+	created time.Time
+	id      fairlead.RunID
+}
+
+func scanHead(r row) (h head, err error) {
+	err = r.Scan(&h.lane, stamp{&h.created}, &h.id)
+	return h, err
+}
+
+// ClaimRun hands the oldest queued run of the worker's lanes to it:
+// [fairlead.ErrUnchanged] if there is none. Each lane is a range of an index, so its
+// oldest run is the first of the range; the lanes are few, and are compared here. Of a
+// lane in which others claim at the same time, the worker gets the next run.
 func (w *writer) ClaimRun(ctx context.Context, k fairlead.Worker, now, until time.Time) (fairlead.Run, error) {
+	const doing = "claiming run"
+	look, lanes := "HeadsAny", []any{document{k.Lanes()}}
 	name, args := "ClaimAny", []any{k.ID, k.Name, k.Engine, now, until}
 	if k.Organization != "" {
-		name, args = "ClaimOf", append(args, k.Organization)
+		look, lanes, name = "HeadsOf", append(lanes, k.Organization), "ClaimOf"
 	}
-	return orUnchanged(one(ctx, w.session, "claiming run", name, scanRun, args...))
+	heads, err := many(ctx, w.session, doing, look, scanHead, lanes...)
+	if err != nil {
+		return fairlead.Run{}, err
+	}
+	slices.SortFunc(heads, func(a, b head) int {
+		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.id, b.id))
+	})
+	for _, h := range heads {
+		from := append(slices.Clone(args), h.lane)
+		if k.Organization != "" {
+			from = append(from, k.Organization)
+		}
+		if r, err := one(ctx, w.session, doing, name, scanRun, from...); !isMissing(err) {
+			return r, err
+		}
+	}
+	return fairlead.Run{}, fairlead.ErrUnchanged
 }
 
 func orUnchanged(r fairlead.Run, err error) (fairlead.Run, error) {

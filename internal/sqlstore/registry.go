@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/pattern"
@@ -12,7 +11,7 @@ import (
 func scanRegistry(r row) (g fairlead.Registry, err error) {
 	var text string
 	err = r.Scan(&g.Organization, &g.ID, &g.Name, &text, &g.Connector, &g.ConnectorName,
-		&g.Disclosure, &g.PlainHTTP, &g.CABundle, &g.Version, stamp{&g.Created}, stamp{&g.Updated})
+		&g.Disclosure, &g.Push, &g.PlainHTTP, &g.CABundle, &g.Version, stamp{&g.Created}, stamp{&g.Updated})
 	if err != nil {
 		return g, err
 	}
@@ -46,7 +45,7 @@ func (w *writer) AddRegistry(ctx context.Context, g fairlead.Registry) error {
 		return err
 	}
 	return w.run(ctx, doing, "AddRegistry", g.Organization, g.ID, g.Name, indexed(g.Pattern.String()), optional(g.Connector),
-		g.Disclosure, g.PlainHTTP, g.CABundle, g.Created, g.Updated)
+		g.Disclosure, g.Push, g.PlainHTTP, g.CABundle, g.Created, g.Updated)
 }
 
 // UpdateRegistry replaces one but its date: NotFound without it or its connector,
@@ -67,7 +66,7 @@ func (w *writer) UpdateRegistry(ctx context.Context, g fairlead.Registry) error 
 		return err
 	}
 	n, err := w.change(ctx, doing, "UpdateRegistry", g.Organization, g.ID, g.Name, indexed(g.Pattern.String()), optional(g.Connector),
-		g.Disclosure, g.PlainHTTP, g.CABundle, g.Updated, g.Version)
+		g.Disclosure, g.Push, g.PlainHTTP, g.CABundle, g.Updated, g.Version)
 	if err == nil && n == 0 {
 		return w.refuse(stale(doing))
 	}
@@ -94,32 +93,15 @@ func (w *writer) checkRegistry(ctx context.Context, doing string, g fairlead.Reg
 	return w.refuse(e)
 }
 
-// RemoveRegistry removes one of the organization: NotFound.
+// RemoveRegistry removes one of the organization: NotFound, and Conflict (CodeInUse)
+// while stacks push to it, which it names.
 func (w *writer) RemoveRegistry(ctx context.Context, org fairlead.OrganizationID, id fairlead.RegistryID) error {
 	const doing = "removing registry"
 	if err := w.bump(ctx, doing, org); err != nil {
 		return err
 	}
+	if err := w.unused(ctx, doing, stacksUsing(), org, id); err != nil {
+		return err
+	}
 	return w.exactly(ctx, doing, "registry", "RemoveRegistry", org, id)
-}
-
-// unused asks that no registry uses the connector, and names some of those that do.
-func (w *writer) unused(ctx context.Context, doing string, org fairlead.OrganizationID, id fairlead.ConnectorID) error {
-	const shown = 5
-	var names []string
-	var all int
-	err := w.each(ctx, doing, "RegistriesUsing", func(r row) error {
-		var name string
-		err := r.Scan(&name, &all)
-		names = append(names, name)
-		return err
-	}, org, id, shown)
-	if err != nil || all == 0 {
-		return err
-	}
-	using := strings.Join(names, ", ")
-	if more := all - len(names); more > 0 {
-		using += fmt.Sprintf(" and %d more", more)
-	}
-	return w.refuse(conflict(doing, fairlead.CodeInUse, "it is used by the registries "+using, "give them another connector, or remove them, first"))
 }

@@ -99,7 +99,7 @@ func (w *writer) AddRun(ctx context.Context, r fairlead.Run) (fairlead.Run, erro
 	err = w.run(ctx, doing, "AddRun", r.ID, r.Project, number, r.Organization, r.State, document{r.Spec}, r.Archive, document{r.Creator},
 		r.Created, when(r.Claimed), when(r.Began), when(r.Ended),
 		document{r.Pulled}, maybe(r.ExitCode), document{failure(r.Failure)}, document{r.Progress},
-		r.Worker, r.WorkerName, r.Engine, r.Attempt, r.Fence, nil, document{r.StopBy}, document{diagnosed(r.Diagnosis)})
+		r.Worker, r.WorkerName, r.Engine, r.Attempt, r.Fence, nil, document{r.StopBy}, document{diagnosed(r.Diagnosis)}, indexed(r.Spec.Lane()))
 	if err != nil {
 		return fairlead.Run{}, err
 	}

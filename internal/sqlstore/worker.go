@@ -7,7 +7,8 @@ import (
 )
 
 func scanWorker(r row) (w fairlead.Worker, err error) {
-	err = r.Scan(&w.ID, &w.Organization, &w.Name, stamp{&w.Created}, stamp{&w.LastSeen}, &w.Engine, &w.Platform, &w.Version)
+	err = r.Scan(&w.ID, &w.Organization, &w.Name, stamp{&w.Created}, stamp{&w.LastSeen}, &w.Engine, &w.Platform, &w.Version, document{&w.Queues})
+	w.Queues = orNil(w.Queues)
 	return w, err
 }
 
@@ -29,7 +30,7 @@ func (w *writer) AddWorker(ctx context.Context, k fairlead.Worker) error {
 			return err
 		}
 	}
-	return w.run(ctx, doing, "AddWorker", k.ID, k.Organization, k.Name, k.Created, when(k.LastSeen), k.Engine, k.Platform, k.Version)
+	return w.run(ctx, doing, "AddWorker", k.ID, k.Organization, k.Name, k.Created, when(k.LastSeen), k.Engine, k.Platform, k.Version, document{orNil(k.Queues)})
 }
 
 // RemoveWorker removes one of the organization with its token: NotFound. What it
@@ -46,5 +47,5 @@ func (w *writer) RemoveWorker(ctx context.Context, org fairlead.OrganizationID, 
 
 // TouchWorker notes that a worker was heard of, and what it said of itself: NotFound.
 func (s *Store) TouchWorker(ctx context.Context, w fairlead.Worker) error {
-	return s.touch(ctx, "touching worker", "TouchWorker", w.ID, when(w.LastSeen), w.Engine, w.Platform, w.Version)
+	return s.touch(ctx, "touching worker", "TouchWorker", w.ID, when(w.LastSeen), w.Engine, w.Platform, w.Version, document{orNil(w.Queues)})
 }

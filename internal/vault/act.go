@@ -8,14 +8,14 @@ import (
 )
 
 // OpenFor records that a connector of the organization is opened for an administrator's
-// act (to verify it, or to discover what it reaches), and opens it. What s has of a
+// act (to verify it, to discover what it reaches, or to make and remove repositories with it), and opens it. What s has of a
 // resource is what it is opened for. Whoever may do no such act is told so; errors are
 // those of [Vault.Open] beside.
 func (v *Vault) OpenFor(
 	ctx context.Context, who fairlead.Caller, act fairlead.Action, o fairlead.Organization, c fairlead.Connector, s fairlead.Scope,
 ) (provider.Opened, error) {
 	switch act {
-	case fairlead.ConnectorVerify, fairlead.ConnectorDiscover:
+	case fairlead.ConnectorVerify, fairlead.ConnectorDiscover, fairlead.RepositoryDeploy, fairlead.RepositoryDestroy:
 	default:
 		return provider.Opened{}, fairlead.Missing(act)
 	}

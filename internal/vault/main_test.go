@@ -47,7 +47,7 @@ func draft(name fairlead.Name, hosts string) provider.Draft {
 
 func (r *room) register(t *testing.T, org fairlead.OrganizationID, name fairlead.Name) fairlead.Connector {
 	t.Helper()
-	c, err := r.Vault.Register(t.Context(), r.ann, org, draft(name, "reg.example.com"))
+	c, err := r.Vault.Register(t.Context(), r.ann, org, draft(name, "reg.example.com"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ const openTries = 5
 // [fairlead.Conflict] (CodeStale) if the connector isn't any more as it is given: what
 // its secrets are for now, the old fields don't say.
 func (v *Vault) Open(ctx context.Context, a fairlead.Asker, c fairlead.Connector, s fairlead.Scope) (provider.Opened, error) {
-	if err := a.May(); err != nil {
+	if err := a.May(s.Verb); err != nil {
 		return provider.Opened{}, err
 	}
 	at := a.Project.Place()

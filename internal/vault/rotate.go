@@ -53,7 +53,7 @@ func (v *Vault) RotateDataKeys(ctx context.Context, who fairlead.Caller, org fai
 	}
 	return v.rotate(ctx, who, ring, org, func(_ fairlead.WrappedKeys, keys *seal.DataKeys) (*seal.DataKeys, error) {
 		return keys.Fresh()
-	}, reseal)
+	}, v.reseal)
 }
 
 // rotate replaces an organization's wrapped keys with what next makes of them, after
@@ -90,9 +90,10 @@ func (v *Vault) rotate(
 	})
 }
 
-// reseal seals every secret field of the organization with the newest data key and
-// gives the keys without the others. The keys are locked: nobody seals meanwhile.
-func reseal(
+// reseal seals every secret field of the organization with the newest data key, those
+// that are only kept and the keys of its webhooks too, and gives the keys without the
+// others. The keys are locked: nobody seals meanwhile.
+func (v *Vault) reseal(
 	ctx context.Context, w fairlead.Writer, org fairlead.OrganizationID, keys *seal.DataKeys,
 ) (*seal.DataKeys, error) {
 	connectors, err := w.ConnectorsOf(ctx, org)
@@ -101,22 +102,44 @@ func reseal(
 	}
 	for _, c := range connectors {
 		fields, err := w.SealedFields(ctx, org, c.ID)
+		if err == nil {
+			err = again(keys, c.ID, fields)
+		}
+		if err == nil {
+			err = w.ResealFields(ctx, org, c.ID, fields)
+		}
 		if err != nil {
 			return nil, err
 		}
-		for i, f := range fields {
-			name := seal.Field{Connector: c.ID, Version: f.Version, Name: f.Field}
-			secret, err := keys.Open(name, f.Sealed)
-			if err != nil {
-				return nil, err
-			}
-			if fields[i].Sealed, err = keys.Seal(name, secret); err != nil {
-				return nil, err
-			}
+		// What has had its time is read by nobody any more: it goes with the old key.
+		kept, err := w.PreviousFields(ctx, org, c.ID, v.now())
+		if err == nil {
+			err = again(keys, c.ID, kept)
 		}
-		if err := w.ResealFields(ctx, org, c.ID, fields); err != nil {
+		if err == nil {
+			err = w.ResealPrevious(ctx, org, c.ID, kept)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+	if err := resealWebhooks(ctx, w, org, keys); err != nil {
+		return nil, err
+	}
 	return keys.Only()
+}
+
+// again seals a connector's fields again, in place.
+func again(keys *seal.DataKeys, id fairlead.ConnectorID, fields []fairlead.SealedField) error {
+	for i, f := range fields {
+		name := seal.Field{Connector: id, Version: f.Version, Name: f.Field}
+		secret, err := keys.Open(name, f.Sealed)
+		if err != nil {
+			return err
+		}
+		if fields[i].Sealed, err = keys.Seal(name, secret); err != nil {
+			return err
+		}
+	}
+	return nil
 }

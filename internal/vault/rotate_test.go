@@ -236,7 +236,7 @@ func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.Connector
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"))
+	c, err := r.Vault.Register(ctx, r.ann, r.side, draft(fairlead.Name(name), "reg.example.com"), nil)
 	check("registering", err)
 	if err == nil {
 		opened, err := r.open(ctx, c.Connector)
@@ -247,7 +247,7 @@ func (r *room) load(ctx context.Context, t *testing.T, shared fairlead.Connector
 	}
 	_, err = r.Vault.Update(ctx, r.ann, r.acme, "shared", provider.Change{Given: provider.Given{
 		Public: map[string]string{"username": name}, Secret: map[string]fairlead.Secret{"password": fairlead.SecretText(canary)},
-	}})
+	}}, nil)
 	check("changing", err)
 	now, err := r.Store.Connector(ctx, r.acme, shared)
 	if err == nil {

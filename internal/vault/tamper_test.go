@@ -95,19 +95,19 @@ func TestBoundFields(t *testing.T) {
 	for _, hosts := range []string{
 		"evil.example.com", "reg.example.com,evil.example.com", "*.example.com", "reg.example.com:5000", "REG.example.com", "reg.example.com ", "reg.example.com,", "",
 	} {
-		_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"hosts": hosts}}})
+		_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"hosts": hosts}}}, nil)
 		if e := fairlead.AsError("", err); e.Kind != fairlead.Invalid || e.Field != "hosts" {
 			t.Errorf("hosts %q without the secret: %v", hosts, err)
 		}
 	}
 	// Another method with the same hosts doesn't take the secret along.
-	_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Method: "bearer", Given: provider.Given{Public: map[string]string{"token_use": "present"}}})
+	_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Method: "bearer", Given: provider.Given{Public: map[string]string{"token_use": "present"}}}, nil)
 	if e := fairlead.AsError("", err); e.Kind != fairlead.Invalid || e.Field != "token" {
 		t.Errorf("another method without its secret: %v", err)
 	}
 	c, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{
 		Public: map[string]string{"hosts": "evil.example.com"}, Secret: map[string]fairlead.Secret{"password": fairlead.SecretText("mine")},
-	}})
+	}}, nil)
 	if err != nil || c.Public["hosts"] != "evil.example.com" {
 		t.Errorf("with the secret: %v", err)
 	}

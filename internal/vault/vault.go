@@ -5,6 +5,7 @@ package vault
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,10 +28,10 @@ func New(store fairlead.Store, providers provider.Set, ring *Ring, now func() ti
 	return &Vault{store: store, providers: providers, ring: ring, now: now}
 }
 
-// Register makes a connector: [fairlead.Invalid] with the field, [fairlead.Denied],
-// [fairlead.Conflict] for a name that is taken.
+// Register makes a connector, if prove takes it: [fairlead.Invalid] with the field,
+// [fairlead.Denied], [fairlead.Conflict] for a name that is taken.
 func (v *Vault) Register(
-	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, d provider.Draft,
+	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, d provider.Draft, prove Prove,
 ) (provider.Checked, error) {
 	at := fairlead.Place{Organization: org}
 	if err := who.May(fairlead.ConnectorRegister, at); err != nil {
@@ -39,6 +40,15 @@ func (v *Vault) Register(
 	c, err := v.Prepare(org, d)
 	if err != nil {
 		return provider.Checked{}, err
+	}
+	if prove != nil {
+		// Who has it tried is told of a name that is taken before, and not after.
+		if _, err := v.store.ConnectorByName(ctx, org, d.Name); err == nil {
+			return provider.Checked{}, taken(d.Name)
+		}
+		if err := prove(ctx, provider.Opened{Connector: c.Connector, Secret: d.Given.Secret}); err != nil {
+			return provider.Checked{}, err
+		}
 	}
 	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		return who.Event(fairlead.ConnectorRegister, at, object(c.Connector)).
@@ -97,9 +107,18 @@ func (v *Vault) Add(ctx context.Context, w fairlead.Writer, c fairlead.Connector
 	return w.AddConnector(ctx, c, sealed)
 }
 
-// Update changes a connector. Secret fields that aren't given are kept as they are.
+func taken(name fairlead.Name) error {
+	return &fairlead.Error{
+		Kind: fairlead.Conflict, Field: "name", What: "adding connector", Why: "the name is taken: there is a connector " + string(name) + " already",
+		Remedy: "choose another name, or change that one: `fairlead connector update " + string(name) + "`",
+	}
+}
+
+// Update changes a connector, if prove takes it as it would be; it isn't asked about a
+// change that the registry wouldn't notice. Secret fields that aren't given are kept as
+// they are.
 func (v *Vault) Update(
-	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change,
+	ctx context.Context, who fairlead.Caller, org fairlead.OrganizationID, name fairlead.Name, ch provider.Change, prove Prove,
 ) (provider.Checked, error) {
 	at := fairlead.Place{Organization: org}
 	if err := who.May(fairlead.ConnectorUpdate, at); err != nil {
@@ -112,6 +131,15 @@ func (v *Vault) Update(
 	c, err := v.Revise(old, ch)
 	if err != nil {
 		return provider.Checked{}, err
+	}
+	if prove != nil && noticed(old, c.Connector, ch) {
+		opened, err := v.revised(ctx, who, old, c.Connector, ch.Given)
+		if err == nil {
+			err = prove(ctx, opened)
+		}
+		if err != nil {
+			return provider.Checked{}, err
+		}
 	}
 	err = v.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		return who.Event(fairlead.ConnectorUpdate, at, object(c.Connector)), v.Replace(ctx, w, c.Connector, ch.Given)
@@ -126,6 +154,13 @@ func (v *Vault) Update(
 // Revise checks a change and gives the connector as it would become, with the version
 // that it has now. Like [Vault.Prepare] it asks for no right.
 func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (provider.Checked, error) {
+	return v.revise(old, ch, keptSecrets)
+}
+
+// revise checks a change of which keep says what stays of the secrets; nil keeps none.
+func (v *Vault) revise(
+	old fairlead.Connector, ch provider.Change, keep func(fairlead.Method, []string, map[string]fairlead.Secret) []string,
+) (provider.Checked, error) {
 	if ch.Version != 0 && ch.Version != old.Version {
 		return provider.Checked{}, &fairlead.Error{
 			Kind: fairlead.Conflict, Code: fairlead.CodeStale, What: "updating connector " + string(old.Name),
@@ -145,7 +180,10 @@ func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (provider.Che
 		return provider.Checked{}, err
 	}
 	c.Public = provider.Generate(p, m, c.Organization, merged(m, old.Public, ch.Given.Public))
-	kept := keptSecrets(m, old.Secrets, ch.Given.Secret)
+	var kept []string
+	if keep != nil {
+		kept = keep(m, old.Secrets, ch.Given.Secret)
+	}
 	now := v.now()
 	facts, err := provider.Examine(p, m, provider.Given{Public: c.Public, Secret: ch.Given.Secret, Kept: kept}, now)
 	if err != nil {
@@ -164,6 +202,41 @@ func (v *Vault) Revise(old fairlead.Connector, ch provider.Change) (provider.Che
 	}
 	c.Updated = now
 	return provider.Checked{Connector: c, Facts: facts}, nil
+}
+
+// noticed reports whether the registry, or the provider, would notice a change.
+func noticed(old, c fairlead.Connector, ch provider.Change) bool {
+	return c.Method != old.Method || !maps.Equal(c.Public, old.Public) || len(secretNames(ch.Given.Secret)) > 0
+}
+
+// revised opens a connector as it would become: the secrets that it keeps are opened, and
+// that recorded, for which the right to update is enough. Where they may go has not
+// changed, or they wouldn't be kept.
+func (v *Vault) revised(
+	ctx context.Context, who fairlead.Caller, old, c fairlead.Connector, g provider.Given,
+) (provider.Opened, error) {
+	opened := provider.Opened{Connector: c, Secret: maps.Clone(g.Secret)}
+	if len(secretNames(g.Secret)) == len(c.Secrets) {
+		return opened, nil
+	}
+	err := v.store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) {
+		return who.Event(fairlead.ConnectorVerify, fairlead.Place{Organization: c.Organization}, object(old)), nil
+	})
+	if err != nil {
+		return provider.Opened{}, err
+	}
+	stored, err := v.read(ctx, old)
+	if err != nil {
+		return provider.Opened{}, err
+	}
+	opened.Secret = map[string]fairlead.Secret{}
+	for _, name := range c.Secrets {
+		opened.Secret[name] = stored.Secret[name]
+		if given := g.Secret[name]; !given.IsZero() {
+			opened.Secret[name] = given
+		}
+	}
+	return opened, nil
 }
 
 // Replace seals the given secrets of a revised connector, keeps the other fields that

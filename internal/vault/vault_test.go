@@ -27,14 +27,14 @@ func TestConnector(t *testing.T) {
 	if err != nil || string(opened.Secret["password"].Reveal()) != canary || opened.Public["username"] != "robot" {
 		t.Fatalf("opened: %+v, %v", opened.Connector, err)
 	}
-	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com")); fairlead.KindOf(err) != fairlead.Conflict {
+	if _, err := r.Vault.Register(t.Context(), r.ann, r.acme, draft("main", "x.example.com"), nil); fairlead.KindOf(err) != fairlead.Conflict {
 		t.Errorf("a name that is taken: %v", err)
 	}
-	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com")); err != nil || c.Organization != r.side {
+	if c, err := r.Vault.Register(t.Context(), r.ann, r.side, draft("main", "x.example.com"), nil); err != nil || c.Organization != r.side {
 		t.Errorf("the same name in another organization: %v", err)
 	}
 
-	kept, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"username": "other"}}})
+	kept, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{Public: map[string]string{"username": "other"}}}, nil)
 	if err != nil || kept.Version != 2 {
 		t.Fatal(kept, err)
 	}
@@ -44,14 +44,14 @@ func TestConnector(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	changed, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Version: 2, Name: "renamed", Expires: &at, Given: provider.Given{
 		Secret: map[string]fairlead.Secret{"password": fairlead.SecretText("another")},
-	}})
+	}}, nil)
 	if err != nil || changed.Name != "renamed" || !changed.Expires.Equal(at) {
 		t.Fatal(changed, err)
 	}
 	if opened, err = r.open(t.Context(), changed.Connector); err != nil || string(opened.Secret["password"].Reveal()) != "another" {
 		t.Errorf("a secret that was replaced: %v", err)
 	}
-	if _, err := r.Vault.Update(t.Context(), r.ann, r.acme, "renamed", provider.Change{Version: 2, Name: "again"}); fairlead.CodeOf(err) != fairlead.CodeStale {
+	if _, err := r.Vault.Update(t.Context(), r.ann, r.acme, "renamed", provider.Change{Version: 2, Name: "again"}, nil); fairlead.CodeOf(err) != fairlead.CodeStale {
 		t.Errorf("a change of an old version: %v", err)
 	}
 	if err := r.Vault.Delete(t.Context(), r.ann, r.acme, "renamed"); err != nil {
@@ -70,7 +70,7 @@ func TestStaleConnector(t *testing.T) {
 	old := r.register(t, r.acme, "main")
 	_, err := r.Vault.Update(t.Context(), r.ann, r.acme, "main", provider.Change{Given: provider.Given{
 		Public: map[string]string{"hosts": "new.example.com"}, Secret: map[string]fairlead.Secret{"password": fairlead.SecretText("only for new.example.com")},
-	}})
+	}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestFieldsAreChecked(t *testing.T) {
 		"no host":             {provider.Draft{Family: "docker", Method: "basic", Given: provider.Given{Public: with("hosts", "https://reg.example.com/v2/"), Secret: secret("password")}}, "hosts"},
 	} {
 		row.d.Name = "main"
-		_, err := r.Vault.Register(t.Context(), r.ann, r.acme, row.d)
+		_, err := r.Vault.Register(t.Context(), r.ann, r.acme, row.d, nil)
 		e := fairlead.AsError("", err)
 		if e.Kind != fairlead.Invalid || e.Field != row.field || e.Remedy == "" {
 			t.Errorf("%s: field %q: %v (remedy %q)", name, e.Field, err, e.Remedy)

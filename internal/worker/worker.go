@@ -37,7 +37,9 @@ type Options struct {
 	// Self is the path of this program, which is bound into containers as the leash.
 	Self string
 	// Slots is how many runs it performs at once.
-	Slots   int
+	Slots int
+	// Queues are those from which it takes runs; none is the default one.
+	Queues  []string
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -156,7 +158,7 @@ func (w *Worker) claim(ctx context.Context) (asked time.Duration, a wire.Assignm
 		return 0, a, err
 	}
 	a, err = client.Do(ctx, w.Client, wire.Claim, wire.ClaimRequest{
-		Engine: w.Engine.Name(), Platform: w.Engine.Platform(), Version: w.Version, Wait: claimWait,
+		Engine: w.Engine.Name(), Platform: w.Engine.Platform(), Version: w.Version, Queues: w.Queues, Wait: claimWait,
 	})
 	return asked, a, err
 }

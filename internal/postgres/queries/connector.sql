@@ -29,6 +29,13 @@ UPDATE connectors SET name = $3, family = $4, method = $5, public = $6, expires 
   version = version + 1
 WHERE organization_id = $1 AND id = $2 AND version = $9
 
+-- name: ClaimRenewal
+UPDATE connectors SET renewing = $5
+WHERE organization_id = $1 AND id = $2 AND version = $3 AND (renewing IS NULL OR renewing <= $4)
+
+-- name: HasConnectorVersion
+SELECT EXISTS (SELECT 1 FROM connectors WHERE organization_id = $1 AND id = $2 AND version = $3)
+
 -- name: RemoveConnector
 DELETE FROM connectors WHERE organization_id = $1 AND id = $2
 

@@ -1,15 +1,20 @@
 -- part: project
-p.id, p.name, p.owner_id, w.kind, w.name, p.created
+p.id, p.name, p.owner_id, w.kind, w.name, p.created, COALESCE(s.id, ''), COALESCE(s.name, '')
+
+-- part: owned
+JOIN owners w ON w.id = p.owner_id
+LEFT JOIN project_stacks a ON a.project_id = p.id
+LEFT JOIN stacks s ON s.organization_id = a.organization_id AND s.id = a.stack_id
 
 -- name: Project
-SELECT {project} FROM projects p JOIN owners w ON w.id = p.owner_id WHERE p.id = $1
+SELECT {project} FROM projects p {owned} WHERE p.id = $1
 
 -- name: ProjectByName
-SELECT {project} FROM owners w JOIN projects p ON p.owner_id = w.id WHERE w.name = $1 AND p.name = $2
+SELECT {project} FROM projects p {owned} WHERE w.name = $1 AND p.name = $2
 
 -- The owners are a JSON list of identifiers.
 -- name: ProjectsOf
-SELECT {project} FROM projects p JOIN owners w ON w.id = p.owner_id
+SELECT {project} FROM projects p {owned}
 WHERE p.owner_id IN (SELECT json_array_elements_text($1::json))
 ORDER BY w.name || '/' || p.name
 

@@ -12,8 +12,8 @@ SELECT {run} FROM runs WHERE project_id = $1 AND number = $2
 SELECT {run} FROM runs WHERE project_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3
 
 -- name: AddRun
-INSERT INTO runs ({run})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+INSERT INTO runs ({run}, lane)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 
 -- name: LockRun
 SELECT {run} FROM runs WHERE id = $1 FOR NO KEY UPDATE

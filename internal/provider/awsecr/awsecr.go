@@ -136,13 +136,13 @@ func (Provider) Power(c fairlead.Connector) string {
 			c.Public[roleField] + ", narrowed by a session policy"
 	case instanceRole:
 		return "does in one region whatever the role of the server's own instance may do in ECR, for hours: " +
-			"AWS can't narrow it, so give that role no more than pulling"
+			"AWS can't narrow it, neither to a repository nor to pulling, so give that role no more than that"
 	case sessionToken:
 		return "does in one region whatever the session of access key " + c.Public[keyField] +
-			" may do in ECR, until it ends (at most 12 hours): AWS can't narrow it; method federation or assume-role can"
+			" may do in ECR, pushing too, until it ends (at most 12 hours): AWS can't narrow it; method federation or assume-role can"
 	default:
 		return "does in one region whatever the user of access key " + c.Public[keyField] +
-			" may do in ECR, for 12 hours: AWS can't narrow it; method federation or assume-role can"
+			" may do in ECR, pushing too, for 12 hours: AWS can't narrow it; method federation or assume-role can"
 	}
 }
 

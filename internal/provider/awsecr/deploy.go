@@ -33,7 +33,7 @@ func (p Provider) Plan(c fairlead.Connector, address string) ([]string, error) {
 	}, nil
 }
 
-// Deploy makes a repository: [fairlead.Conflict] if there is one.
+// Deploy makes a repository: [fairlead.Conflict] (CodeExists) if there is one.
 func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string) error {
 	return p.change(ctx, c, address, callCreate, "creating repository ")
 }

@@ -247,6 +247,11 @@ func TestTrade(t *testing.T) {
 		if err := client.Verify(t.Context(), e, login); err != nil {
 			t.Errorf("%v: %v", s, err)
 		}
+		wrong := login
+		wrong.Password = fairlead.SecretText("wrong-password")
+		if err := client.Verify(t.Context(), e, wrong); fairlead.CodeOf(err) != fairlead.CodeLoginRefused {
+			t.Errorf("%v with a wrong password: %v", s, err)
+		}
 	}
 }
 

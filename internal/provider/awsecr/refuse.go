@@ -226,7 +226,7 @@ func (t task) notPossible(r refusal) *fairlead.Error {
 		}
 		e.Why, e.Remedy = "role "+t.c.Public[roleField]+" allows no sessions of an hour", "raise the role's maximum session duration to at least one hour"
 	case "RepositoryAlreadyExistsException":
-		e.Kind, e.Why, e.Remedy = fairlead.Conflict, "there is such a repository already", "use it as it is, or choose another name"
+		e.Kind, e.Code, e.Why, e.Remedy = fairlead.Conflict, fairlead.CodeExists, "there is such a repository already", "use it as it is, or choose another name"
 	case "RepositoryNotFoundException":
 		e.Kind, e.Why, e.Remedy = fairlead.NotFound, "there is no such repository", "check the account, the region and the name"
 	case "RepositoryNotEmptyException":

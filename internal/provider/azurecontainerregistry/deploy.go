@@ -114,7 +114,8 @@ func (m manager) find(ctx context.Context, what, name string) (registryDocument,
 	return d, true, nil
 }
 
-// Deploy makes the address's registry if it isn't there, and waits until it is.
+// Deploy makes the address's registry, and waits until it is there: [fairlead.Conflict]
+// (CodeExists) if it was before, and is left as it is.
 func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string) error {
 	if err := p.whole(c); err != nil {
 		return err
@@ -136,6 +137,7 @@ func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string)
 	if err != nil {
 		return err
 	}
+	existed := there
 	if !there {
 		if err := nameable(at.host); err != nil {
 			return err
@@ -159,7 +161,12 @@ func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string)
 			return broken(what, "it was made and is gone")
 		}
 	}
-	return sameServer(what, d, at)
+	if err := sameServer(what, d, at); err != nil || !existed {
+		return err
+	}
+	return &fairlead.Error{
+		Kind: fairlead.Conflict, Code: fairlead.CodeExists, What: what, Why: "the registry is there already, in this resource group", Remedy: "use it as it is",
+	}
 }
 
 func (m manager) create(ctx context.Context, what, name string) (registryDocument, error) {

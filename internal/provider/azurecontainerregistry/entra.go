@@ -180,3 +180,12 @@ func (p Provider) machineRefused(what, where string, c provider.Opened, r reply)
 	e.Remedy = "check that the server runs on a machine of Azure with a managed identity; elsewhere use method federation"
 	return e
 }
+
+// Verifies says what Microsoft Entra takes in a client assertion: RS256 alone (Microsoft
+// Learn, "Workload identity federation", considerations).
+func (Provider) Verifies(method string) []string {
+	if method == federation {
+		return []string{"RS256"}
+	}
+	return nil
+}

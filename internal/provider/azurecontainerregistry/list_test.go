@@ -226,8 +226,8 @@ func TestDeploy(t *testing.T) {
 	if d := cmp.Diff(want, plan); d != "" {
 		t.Error(d)
 	}
-	for range 2 { // again changes nothing
-		if err := p.Deploy(t.Context(), c, address); err != nil {
+	for _, want := range []fairlead.Code{"", fairlead.CodeExists} { // again changes nothing
+		if err := p.Deploy(t.Context(), c, address); fairlead.CodeOf(err) != want {
 			t.Fatal(sentence(err))
 		}
 	}

@@ -23,6 +23,9 @@ func (Provider) Read(pasted string) (string, []string, bool, error) {
 	}
 	clean, _ := ref.Unpaste(pasted)
 	address, rest, _ := strings.Cut(clean, "/")
+	if isPortal(address) {
+		return "", nil, true, invalid("pattern", reading, "this page of the portal isn't a registry's", "open the registry there and copy its login server: "+rightForm)
+	}
 	address = address[strings.LastIndexByte(address, '@')+1:] // a login, which isn't shown
 	address = strings.TrimSuffix(strings.ToLower(address), ":443")
 	if !isOurs(address) {
@@ -35,6 +38,9 @@ func (Provider) Read(pasted string) (string, []string, bool, error) {
 	if err := usable(h, reading, "pattern"); err != nil {
 		return "", nil, true, err
 	}
+	if !strings.Contains(address, "*") && len(h.name) < 5 {
+		return "", nil, true, invalid("pattern", reading, quoted(h.name)+" can't be a registry's name, which has 5 to 50 letters and digits", rightForm)
+	}
 	p, notes, err := patternOf(address, rest)
 	if err != nil {
 		return "", nil, true, err
@@ -43,6 +49,17 @@ func (Provider) Read(pasted string) (string, []string, bool, error) {
 		notes = append(notes, "this covers images that are named by the regional endpoint; those that are named "+h.server+" need an entry of their own")
 	}
 	return p, notes, true, nil
+}
+
+// isPortal reports whether a host is of the portal.
+func isPortal(address string) bool {
+	address = strings.ToLower(address)
+	for _, c := range clouds() {
+		if c.portal != "" && (address == c.portal || strings.HasSuffix(address, "."+c.portal)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOurs reports whether a host ends as a registry's does, well-formed or not.

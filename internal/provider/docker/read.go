@@ -3,6 +3,7 @@ package docker
 import (
 	"strings"
 
+	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/pattern"
 	"fairlead.dev/fairlead/ref"
 )
@@ -38,6 +39,9 @@ func (Provider) Read(text string) (string, []string, bool, error) {
 	}
 	p, bad := pattern.Parse(clean)
 	if bad != nil {
+		if e := fairlead.Misread("pattern", bad); e != nil {
+			return "", nil, true, e // it says which part is wrong, and what may have been meant
+		}
 		return "", nil, true, wrong("pattern", "it has a host, and isn't the name of a repository or an image", rightForm)
 	}
 	return p.String(), nil, true, nil

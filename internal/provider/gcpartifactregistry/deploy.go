@@ -13,8 +13,8 @@ import (
 	"fairlead.dev/fairlead/internal/provider"
 )
 
-// home is where a repository is.
-type home struct{ project, location, id, host string }
+// home is where a repository is; image is what an address names in it.
+type home struct{ project, location, id, host, image string }
 
 func (h home) name() string {
 	return "projects/" + h.project + "/locations/" + h.location + "/repositories/" + h.id
@@ -38,9 +38,9 @@ func homeOf(address string) (home, error) {
 	project, rest := cutProject(path)
 	h := home{project: strings.Replace(project, "/", ":", 1), location: locationOf(host), host: host}
 	if _, old := oldHost(host); old {
-		h.id = host
+		h.id, h.image = host, rest
 	} else {
-		h.id, _, _ = strings.Cut(rest, "/")
+		h.id, h.image, _ = strings.Cut(rest, "/")
 		if !repositoryID.MatchString(h.id) {
 			return home{}, badAddress(quoted(h.id) + " is not a repository's name: lower-case letters, digits and dashes, a letter first")
 		}
@@ -64,7 +64,7 @@ func (Provider) Plan(_ fairlead.Connector, address string) ([]string, error) {
 	}, nil
 }
 
-// Deploy makes a repository: [fairlead.Conflict] if there is one.
+// Deploy makes a repository: [fairlead.Conflict] (CodeExists) if there is one.
 func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string) error {
 	h, err := homeOf(address)
 	if err != nil {
@@ -81,6 +81,9 @@ func (p Provider) Destroy(ctx context.Context, c provider.Opened, address string
 	h, err := homeOf(address)
 	if err != nil {
 		return err
+	}
+	if h.image != "" { // all the others would go with it
+		return badAddress("it names the image " + quoted(h.image) + ", and what is removed is repository " + quoted(h.id) + " with all of its images")
 	}
 	return p.change(ctx, c, h, "removing repository "+h.name(), "artifactregistry.repositories.delete", func(t googleToken, what string) request {
 		return authorized(what, http.MethodDelete, h.parentURL()+"/"+url.PathEscape(h.id), t, nil)
@@ -162,7 +165,7 @@ func (r reply) apiRefused(c provider.Opened, permission, project string) error {
 		return fail(fairlead.Denied, fairlead.CodeLoginRefused, "Google doesn't take the access token: it has expired, or it was revoked",
 			"give another one: `fairlead connector update "+string(c.Name)+"`")
 	case e.Status == "ALREADY_EXISTS":
-		return fail(fairlead.Conflict, "", "it is there already", "use it as it is, or choose another name")
+		return fail(fairlead.Conflict, fairlead.CodeExists, "it is there already", "use it as it is, or choose another name")
 	case e.Status == "NOT_FOUND":
 		return fail(fairlead.NotFound, "", "there is no such repository", "check its name with `fairlead connector resources`")
 	case e.reason("LOCATION_ACCESS_DENIED"), strings.HasPrefix(e.Message, "Location "):

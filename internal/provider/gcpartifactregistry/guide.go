@@ -10,7 +10,7 @@ import (
 
 // Power says what a login of the connector can do.
 func (Provider) Power(c fairlead.Connector) string {
-	const trade = "a registry token for one repository and one action"
+	const trade = "a registry token to pull from, or to push to, one repository"
 	switch c.Method {
 	case federation:
 		if c.Public[emailField] != "" {

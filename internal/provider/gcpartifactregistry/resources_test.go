@@ -200,6 +200,9 @@ func TestDeploy(t *testing.T) {
 			t.Fatal(address, waits, err)
 		}
 		push(t, w, name)
+		if err := p.Destroy(t.Context(), c, strings.TrimSuffix(name, ":v1")); fairlead.KindOf(err) != fairlead.Invalid {
+			t.Error("an image's address:", err)
+		}
 		if err := p.Destroy(t.Context(), c, address); err != nil {
 			t.Error(address, err)
 		}

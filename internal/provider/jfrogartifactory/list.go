@@ -102,8 +102,8 @@ func (p Provider) Plan(c fairlead.Connector, address string) ([]string, error) {
 	}, nil
 }
 
-// Deploy creates a local Docker repository (Create Repository). [fairlead.Conflict] if
-// there is one of that name.
+// Deploy creates a local Docker repository (Create Repository). [fairlead.Conflict]
+// (CodeExists) if there is one of that name.
 func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string) error {
 	key, err := p.target(c.Connector, address)
 	if err != nil {
@@ -124,7 +124,7 @@ func (p Provider) Deploy(ctx context.Context, c provider.Opened, address string)
 		return nil
 	case a.status == http.StatusBadRequest && strings.Contains(a.message(), "already exists"):
 		return &fairlead.Error{
-			Kind: fairlead.Conflict, What: cl.what, Why: "there is a repository of that name", Remedy: "use it, or choose another name",
+			Kind: fairlead.Conflict, Code: fairlead.CodeExists, What: cl.what, Why: "there is a repository of that name", Remedy: "use it, or choose another name",
 		}
 	}
 	return p.refused(cl, a)
@@ -150,7 +150,7 @@ func (p Provider) Destroy(ctx context.Context, c provider.Opened, address string
 	case a.status == http.StatusOK || a.status == http.StatusNoContent:
 		return nil
 	case a.status == http.StatusNotFound && a.isOwn():
-		return &fairlead.Error{Kind: fairlead.NotFound, What: cl.what, Why: "there is no repository of that name", Remedy: "look at `fairlead resources`"}
+		return &fairlead.Error{Kind: fairlead.NotFound, What: cl.what, Why: "there is no repository of that name", Remedy: "look at `fairlead connector resources " + string(c.Name) + "`"}
 	}
 	return p.refused(cl, a)
 }

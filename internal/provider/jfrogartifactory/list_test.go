@@ -86,7 +86,7 @@ func TestDeploy(t *testing.T) {
 	}
 }
 
-var errKeep = errors.New("the store is gone")
+var errKeep = &fairlead.Error{Kind: fairlead.Conflict, Why: "it was changed meanwhile"}
 
 // TestRenew renews pairs, and loses none whatever happens between.
 func TestRenew(t *testing.T) {
@@ -110,7 +110,7 @@ func TestRenew(t *testing.T) {
 	t.Run("in time", func(t *testing.T) {
 		t.Parallel()
 		w, c := pair(t, 10*24*time.Hour)
-		if at := w.family().RenewAt(c); !at.Equal(start.Add(5 * 24 * time.Hour)) {
+		if at, end := w.family().Term(c); !at.Equal(start.Add(5*24*time.Hour)) || !end.Equal(start.Add(10*24*time.Hour)) {
 			t.Error(at)
 		}
 		var fresh given
@@ -124,7 +124,7 @@ func TestRenew(t *testing.T) {
 		if err != nil || !works(t, w, fresh) || works(t, w, c.Secret) {
 			t.Error("the new pair isn't the one that works", err)
 		}
-		if at := w.family().RenewAt(provider.Opened{Connector: c.Connector, Secret: fresh}); !at.Equal(start.Add(5 * 24 * time.Hour)) {
+		if at, _ := w.family().Term(provider.Opened{Connector: c.Connector, Secret: fresh}); !at.Equal(start.Add(5 * 24 * time.Hour)) {
 			t.Error(at)
 		}
 	})
@@ -134,6 +134,18 @@ func TestRenew(t *testing.T) {
 		err := w.family().Renew(t.Context(), c, func(context.Context, given) error { return errKeep })
 		if !errors.Is(err, errKeep) || !works(t, w, c.Secret) || w.jfrog.Live() != 2 { // the old one, and what works made
 			t.Error("the old pair doesn't work any more, or the new one still does", err, w.jfrog.Live())
+		}
+	})
+	t.Run("it may have been kept", func(t *testing.T) {
+		t.Parallel()
+		w, c := pair(t, 10*24*time.Hour)
+		var fresh given
+		err := w.family().Renew(t.Context(), c, func(_ context.Context, s given) error {
+			fresh = s
+			return &fairlead.Error{Kind: fairlead.Unavailable, Why: "the answer was lost"}
+		})
+		if fairlead.KindOf(err) != fairlead.Unavailable || !works(t, w, c.Secret) || !works(t, w, fresh) {
+			t.Error("one of the two pairs doesn't work any more", err)
 		}
 	})
 	t.Run("the caller goes away", func(t *testing.T) {
@@ -169,7 +181,9 @@ func TestRenew(t *testing.T) {
 	})
 	w, c := pair(t, time.Hour)
 	delete(c.Secret, "refresh_token")
-	if err := w.family().Renew(t.Context(), c, nil); fairlead.KindOf(err) != fairlead.Invalid || !w.family().RenewAt(c).IsZero() {
+	if err := w.family().Renew(t.Context(), c, nil); fairlead.KindOf(err) != fairlead.Invalid || !never(w.family().Term(c)) {
 		t.Error(err)
 	}
 }
+
+func never(renew, end time.Time) bool { return renew.IsZero() && end.IsZero() }

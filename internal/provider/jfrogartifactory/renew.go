@@ -10,19 +10,18 @@ import (
 	"fairlead.dev/fairlead/internal/provider"
 )
 
-// RenewAt says when the stored token should be renewed: at half of its life, so that
-// there is time for a second try. Zero is never: it has no end, or can't be renewed.
-func (p Provider) RenewAt(c provider.Opened) time.Time {
+// Term says when the stored token should be renewed: at half of its life, so that there
+// is time for a second try.
+func (p Provider) Term(c provider.Opened) (renew, end time.Time) {
 	t := readToken(c.Secret[fieldToken])
 	if c.Method != accessToken || c.Secret[fieldRefresh].IsZero() || t.expires.IsZero() || t.issued.IsZero() {
-		return time.Time{}
+		return time.Time{}, time.Time{}
 	}
-	return t.issued.Add(t.expires.Sub(t.issued) / 2)
+	return t.issued.Add(t.expires.Sub(t.issued) / 2), t.expires
 }
 
 // Renew replaces a refreshable token and its refresh token by a new pair, and hands the
-// pair to keep, which has to store both or neither, durably, and only if the connector
-// is still as it was.
+// pair to keep: see [provider.Renewer].
 //
 // JFrog's own refresh ends the old pair at once: if its reply is lost, or the server
 // stops before the new pair is stored, the organization is locked out. So as long as
@@ -70,11 +69,12 @@ func (p Provider) Renew(ctx context.Context, c provider.Opened, keep func(ctx co
 	// What the platform has given can't be taken back: the caller's going away must not
 	// keep it from being stored.
 	ctx = context.WithoutCancel(ctx)
-	if err := keep(ctx, map[string]fairlead.Secret{fieldToken: reply.AccessToken, fieldRefresh: reply.RefreshToken}); err != nil {
-		if overlapping {
-			p.revoke(ctx, cl.host, reply.AccessToken, reply.AccessToken)
-		}
-		return err
+	err = keep(ctx, map[string]fairlead.Secret{fieldToken: reply.AccessToken, fieldRefresh: reply.RefreshToken})
+	if kind := fairlead.KindOf(err); overlapping && (kind == fairlead.Conflict || kind == fairlead.NotFound) {
+		p.revoke(ctx, cl.host, reply.AccessToken, reply.AccessToken)
+	}
+	if err != nil {
+		return err // maybe it is stored all the same: both stay good
 	}
 	if overlapping {
 		p.revoke(ctx, cl.host, reply.AccessToken, c.Secret[fieldToken])

@@ -2,6 +2,9 @@
 id, at, organization_id, project_id, by_kind, by_id, by_name, from_address, request, action,
 on_kind, on_id, on_name, allowed, detail
 
+-- name: Event
+SELECT {event} FROM events WHERE organization_id = $1 AND id = $2
+
 -- Each of the four walks the index of its own filter; the others are looked at on the
 -- way. An empty filter is none.
 

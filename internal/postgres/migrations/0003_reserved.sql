@@ -1,2 +1,0 @@
--- Reserved: another change has this number.
-SELECT 1;
