@@ -13,7 +13,9 @@ import (
 func TestTry(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, registrytest.Bearer)
-	r.add(t, "main", "*", func(req *wire.RegistryRequest) { req.NewConnector.Expires, req.Push = r.clock.Now().Add(time.Hour), true })
+	r.add(t, "main", "*", func(req *wire.RegistryRequest) {
+		req.NewConnector.Expires, req.Push = r.clock.Now().Add(time.Hour), true
+	})
 	r.ann.Roles[r.project.Organization] = fairlead.Admin
 	ask := fairlead.Asker{Who: r.ann, Project: r.project}
 	r.mustLease(t, "team/app")

@@ -143,6 +143,7 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"Google: an account without a role": func(t *testing.T, w *world) broken {
+			t.Helper()
 			g, repository, account, _, b := google(t, w)
 			b.probe, b.code, b.remedy = "right", fairlead.CodeNoRight, "right"
 			b.says = []string{"doesn't tell a repository that doesn't exist from one"}
@@ -150,6 +151,7 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"Google: a disabled key": func(t *testing.T, w *world) broken {
+			t.Helper()
 			g, repository, account, key, b := google(t, w)
 			g.Grant(repository, "roles/artifactregistry.reader", "serviceAccount:"+account)
 			g.SetKey(key, false)
@@ -158,12 +160,14 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"Azure: an application without a role": func(t *testing.T, w *world) broken {
+			t.Helper()
 			a, id, b := azure(t, w, azureSecret)
 			b.probe, b.code, b.remedy = "right", fairlead.CodeNoRight, "AcrPull"
 			b.mend = func() { a.Assign(cloudtest.AzureRole{ClientID: azureApp, Role: "AcrPull", Scope: id}) }
 			return b
 		},
 		"Azure: another secret": func(t *testing.T, w *world) broken {
+			t.Helper()
 			a, id, b := azure(t, w, "abc8Q~c4nary-of-the-application-00000002")
 			a.Assign(cloudtest.AzureRole{ClientID: azureApp, Role: "AcrPull", Scope: id})
 			b.probe, b.code, b.remedy = "login", fairlead.CodeLoginRefused, "secret"
@@ -173,6 +177,7 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"Docker Hub: another's repository": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := hub(t, w, cloudtest.HubConfig{})
 			b.ask.image = "bob/app:v1"
 			b.probe, b.code, b.remedy = "right", fairlead.CodeNoRight, "check that the repository's name is right"
@@ -181,6 +186,7 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"Docker Hub: a revoked token": func(t *testing.T, w *world) broken {
+			t.Helper()
 			h, b := hub(t, w, cloudtest.HubConfig{})
 			h.Revoke(hubToken)
 			b.probe, b.code, b.says, b.remedy = "login", fairlead.CodeLoginRefused, []string{"connector cloud"}, "`fairlead connector update cloud`"
@@ -188,11 +194,13 @@ func cloudRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"JFrog: a user without a right": func(t *testing.T, w *world) broken {
+			t.Helper()
 			b := jfrog(t, w, "poor", "c4nary-jfrog-ci")
 			b.probe, b.code, b.remedy = "right", fairlead.CodeNoRight, "right"
 			return b
 		},
 		"JFrog: another password": func(t *testing.T, w *world) broken {
+			t.Helper()
 			b := jfrog(t, w, "ci", mistyped)
 			b.probe, b.code, b.remedy = "login", fairlead.CodeLoginRefused, "`fairlead connector update cloud`"
 			return b

@@ -138,6 +138,7 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"something that is no registry": func(t *testing.T, w *world) broken {
+			t.Helper()
 			page := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(page.Close)
 			u, err := url.Parse(page.URL)
@@ -162,6 +163,7 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 			}
 		},
 		"a proxy that nobody answers at": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := secure(w, rt.GoodTLS)
 			p := newProxy(t)
 			p.Close()
@@ -172,6 +174,7 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a proxy that doesn't let through": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := secure(w, rt.GoodTLS)
 			p := newProxy(t)
 			p.status.Store(http.StatusForbidden)
@@ -181,6 +184,7 @@ func networkRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a proxy that wants a login": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := secure(w, rt.GoodTLS)
 			p := newProxy(t)
 			p.status.Store(http.StatusProxyAuthRequired)

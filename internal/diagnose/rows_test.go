@@ -41,6 +41,7 @@ func entryRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a personal project": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := bearer(w)
 			mine := w.newProject("ann", "mine")
 			b.ask.project = mine
@@ -137,15 +138,18 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 	}
 	return map[string]func(*testing.T, *world) broken{
 		"a password that the token endpoint refuses": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := bearer(w, as("robot", mistyped))
 			return refused(t, w, b)
 		},
 		"a password that the registry refuses": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r := w.registry(rt.Basic)
 			w.entry("main", r.Host(), as("robot", mistyped), disclosed)
 			return refused(t, w, broken{ask: ask{image: r.Host() + "/team/app:v1"}})
 		},
 		"an entry's password, without an image": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := bearer(w, as("robot", mistyped))
 			b.ask = ask{entry: "main"}
 			return refused(t, w, b)
@@ -159,20 +163,24 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 			}
 		},
 		"a token that grants less": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := bearer(w, as("poor", password))
 			return lacking(t, w, b)
 		},
 		"a token endpoint that refuses the scope": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w, as("poor", password))
 			r.Set(func(f *rt.Faults) { f.DenyScope = http.StatusForbidden })
 			return lacking(t, w, b)
 		},
 		"a 403 for the repository": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w, as("poor", password))
 			r.Set(func(f *rt.Faults) { f.Forbid = true })
 			return lacking(t, w, b)
 		},
 		"a 403 without tokens": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r := w.registry(rt.Basic)
 			w.entry("main", r.Host(), as("poor", password), disclosed)
 			return lacking(t, w, broken{ask: ask{image: r.Host() + "/team/app:v1"}})
@@ -221,6 +229,7 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a clock for which the login is refused": func(t *testing.T, w *world) broken {
+			t.Helper()
 			_, b := bearer(w, as("robot", mistyped)) // as AWS does with signatures of another hour
 			w.ahead = -time.Hour
 			b = refused(t, w, b)
@@ -235,6 +244,7 @@ func loginRows() map[string]func(*testing.T, *world) broken {
 func imageRows() map[string]func(*testing.T, *world) broken {
 	return map[string]func(*testing.T, *world) broken{
 		"a tag that there isn't": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			b.ask.image = r.Host() + "/team/app:v2"
 			b.probe, b.code, b.says, b.remedy = "image", fairlead.CodeNoImage, []string{"has no tag v2"}, "check the image's name and tag"
@@ -242,6 +252,7 @@ func imageRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a repository that there isn't": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			b.ask.image = r.Host() + "/team/nothing:v1"
 			b.probe, b.code, b.says, b.remedy = "image", fairlead.CodeNoImage, []string{"team/nothing"}, "check the image's name and tag"
@@ -249,6 +260,7 @@ func imageRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a platform that no worker has": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			w.worker("arm", "linux/arm64")
 			b.probe, b.code, b.says, b.remedy = "platform", fairlead.CodePlatform, []string{"no image for linux/arm64", "only for linux/amd64"}, "build it for linux/arm64 too"
@@ -256,6 +268,7 @@ func imageRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a platform that one worker hasn't": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			w.worker("amd", "linux/amd64")
 			w.worker("arm", "linux/arm64")
@@ -273,6 +286,7 @@ func imageRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"an image that can't be run": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			r.Set(func(f *rt.Faults) { f.ContentType = "application/vnd.docker.distribution.manifest.v1+json" })
 			b.probe, b.code, b.says, b.remedy = "image", fairlead.CodeUnsupportedImage, []string{"schema 1"}, "push the image again"
@@ -287,6 +301,7 @@ func imageRows() map[string]func(*testing.T, *world) broken {
 			return b
 		},
 		"a digest that there isn't": func(t *testing.T, w *world) broken {
+			t.Helper()
 			r, b := bearer(w)
 			i := rt.ImageFor(t, v1.Platform{OS: "linux", Architecture: "amd64"}, rt.RandomLayer(t, 10))
 			digest, err := i.Digest()

@@ -205,7 +205,7 @@ func (c *Client) blameClock(ctx context.Context, e Endpoint, s *Sight, err error
 	}
 	req := newRequest(http.MethodGet, e.base())
 	req.Header.Set("User-Agent", c.userAgent)
-	res, failed := route.RoundTrip(req.WithContext(ctx))
+	res, failed := route.RoundTrip(req.WithContext(ctx)) //nolint:bodyclose // drain closes it.
 	if failed != nil {
 		return err
 	}
