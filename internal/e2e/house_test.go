@@ -79,7 +79,7 @@ func newHouse(t *testing.T, engine string, serveArgs ...string) *house {
 	h.env = append(os.Environ(), "FAIRLEAD_CONFIG_DIR="+filepath.Join(dir, "config"), "HOME="+dir, "NO_COLOR=1", "PGPASSWORD="+pgtest.Password)
 	h.serveArgs = append([]string{
 		"serve", "--listen", "127.0.0.1:0", "--data", "data", "--allow-host", "127.0.0.0/8",
-		"--preflight=false", // what can't be pulled shall fail where it is pulled
+		"--preflight=false", "--diagnose-failures=false", // what can't be pulled shall fail where it is pulled
 	}, serveArgs...)
 	switch engine {
 	case "docker":

@@ -69,7 +69,7 @@ func (r *Runs) Close() { r.clinic.close() }
 // diagnose finds out in the background why a run's pull has failed, and notes it. That it
 // couldn't is no fault of the run's.
 func (r *Runs) diagnose(ctx context.Context, run fairlead.Run) {
-	if r.opts.Doctor == nil || run.Failure == nil {
+	if r.opts.Doctor == nil || r.opts.Undiagnosed || run.Failure == nil {
 		return
 	}
 	r.clinic.take(ctx, func(ctx context.Context) {

@@ -44,6 +44,8 @@ type Options struct {
 	// nil looks at none.
 	Doctor    Doctor
 	Preflight bool
+	// Undiagnosed leaves failed pulls undiagnosed.
+	Undiagnosed bool
 }
 
 // Runs is the queue. It is safe for concurrent use.

@@ -45,9 +45,11 @@ type Options struct {
 	ExpiryNotice time.Duration
 	// Preflight looks at the image of each run before the run is queued.
 	Preflight bool
-	Now       func() time.Time
-	Log       *slog.Logger
-	Version   string
+	// Undiagnosed leaves failed pulls undiagnosed.
+	Undiagnosed bool
+	Now         func() time.Time
+	Log         *slog.Logger
+	Version     string
 	// TLS is for the listener; nil is plain http.
 	TLS *tls.Config
 	// Between gives what stands between the services and their store; nil is nothing. It
