@@ -47,6 +47,9 @@ type Run struct {
 	ExitCode *int        `json:"exit_code,omitempty"`
 	Failure  *Error      `json:"failure,omitempty" doc:"Why the run ended in error."`
 	Progress *Progress   `json:"progress,omitempty" doc:"What the worker is doing, while it does."`
+	// Diagnosis is what was found on the way of the pull, if that failed, or if something
+	// was uncertain when the run was queued.
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty" doc:"What was found on the way of the pull, if it failed or is uncertain."`
 
 	Worker     WorkerID `json:"worker_id,omitempty"`
 	WorkerName Name     `json:"worker,omitempty"`

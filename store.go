@@ -2,6 +2,7 @@ package fairlead
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -33,6 +34,7 @@ type Store interface {
 	Keys
 	Origins
 	Pulse
+	Lookouts
 
 	// Write runs change in one transaction, adds the event that it returns, and
 	// commits. If change returns an error, or an event without an action, nothing is
@@ -244,9 +246,27 @@ type Pulse interface {
 	// are passed over, so that an answer that was lost can be asked for again; a gap,
 	// or another fence than the run's, is a [Conflict].
 	AppendLog(ctx context.Context, id RunID, fence int64, lines []LogLine) error
+	// NoteDiagnosis notes what was found on the way of a run's pull, also when the run has
+	// ended. [NotFound]
+	NoteDiagnosis(ctx context.Context, id RunID, d Diagnosis) error
 	// PutOrigin adds an upstream host of a blob, or notes that it has given all of it,
 	// which stays so. It is there for the next who asks, on every replica.
 	PutOrigin(ctx context.Context, o Origin) error
+}
+
+// Lookouts are what workers are asked to look at. Like [Pulse] they decide nothing that
+// lasts, and are forgotten after minutes.
+type Lookouts interface {
+	Lookout(ctx context.Context, id string) (Lookout, error)
+	// AddLookout asks a worker, and forgets what was asked before a time. [NotFound]
+	// without the worker.
+	AddLookout(ctx context.Context, l Lookout, before time.Time) error
+	// TakeLookout hands the worker the oldest that nobody has taken and that wasn't asked
+	// before since; [ErrUnchanged] if there is none.
+	TakeLookout(ctx context.Context, worker WorkerID, since time.Time) (Lookout, error)
+	// AnswerLookout notes what the worker that took it has seen. [NotFound] if it didn't,
+	// or has answered already.
+	AnswerLookout(ctx context.Context, worker WorkerID, id string, sight json.RawMessage) error
 }
 
 // Writer changes the state within [Store.Write]. Methods that are given a thing with a

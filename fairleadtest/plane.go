@@ -53,6 +53,9 @@ func WithHold(d time.Duration) Option { return func(o *server.Options) { o.Hold 
 // WithClock has the plane live by a clock that the test moves.
 func WithClock(c *Clock) Option { return func(o *server.Options) { o.Now = c.Now } }
 
+// WithPreflight has the plane look at the image of each run before it is queued.
+func WithPreflight() Option { return func(o *server.Options) { o.Preflight = true } }
+
 // AllowHosts lets registries have these hosts; by default those of this machine may.
 func AllowHosts(hosts ...string) Option { return func(o *server.Options) { o.AllowHosts = hosts } }
 

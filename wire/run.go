@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"time"
 
 	"fairlead.dev/fairlead"
@@ -21,6 +22,8 @@ type RunRequest struct {
 	Environment map[string]string   `json:"environment,omitempty"`
 	Strict      bool                `json:"strict,omitempty" doc:"End at the first command that fails (set -e)."`
 	Retries     *int                `json:"retries,omitempty" minimum:"0" maximum:"10" doc:"How often to try again when a worker is lost; default 2."`
+	// NoPreflight queues the run without looking at its image before.
+	NoPreflight bool `json:"no_preflight,omitempty" doc:"Queue it without looking whether its image can be pulled."`
 }
 
 // RunPath names a run.
@@ -135,6 +138,9 @@ type Assignment struct {
 	Hold Milliseconds `json:"hold_ms,omitempty" doc:"Milliseconds that the worker holds the run, from its request on, unless it renews."`
 	// NextLine is the number of the log's next line.
 	NextLine int64 `json:"next_line,omitempty"`
+	// Lookout is the way to a registry that the worker is asked to look at instead of
+	// performing a run.
+	Lookout *Lookout `json:"lookout,omitempty" doc:"The way to a registry to look at, without a login, if there is no run."`
 }
 
 // HeldPath names a run that the worker holds.
@@ -209,8 +215,24 @@ func (m Milliseconds) Duration() time.Duration { return time.Duration(m) * time.
 // Waits gives a wait in seconds as a duration.
 func Waits(seconds int) time.Duration { return time.Duration(seconds) * time.Second }
 
+// Lookout asks a worker to look at the way to a registry.
+type Lookout struct {
+	ID string `json:"id"`
+	fairlead.LookoutEndpoint
+}
+
+// LookoutReport is what a worker has seen.
+type LookoutReport struct {
+	Lookout string `path:"lookout" json:"-"`
+	// Sight is as package oci writes it.
+	Sight json.RawMessage `json:"sight" doc:"What was seen, as the worker of the same version writes it."`
+}
+
 // The operations of workers.
 var (
+	ReportLookout = Operation[LookoutReport, None]{
+		ID: "report-lookout", Method: "POST", Path: "/work/lookouts/{lookout}", Action: fairlead.RunPerform, Summary: "Say what was seen on the way to a registry",
+	}
 	Claim = Operation[ClaimRequest, Assignment]{
 		ID: "claim-run", Method: "POST", Path: "/work/claim", Action: fairlead.RunPerform, Summary: "Claim a run to perform", Long: true,
 	}

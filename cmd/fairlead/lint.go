@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,10 +16,13 @@ import (
 const defaultStepFile = "valohai.yaml"
 
 func (a *app) lintCommand() *cobra.Command {
-	var strict bool
+	var strict, online bool
+	var project string
 	c := &cobra.Command{
 		Use: "lint [FILE]", Short: "Check a step file (valohai.yaml)", Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Long: `Check a step file. With --online the server is asked about each step's image, too: whether
+a registry entry of the project's organization covers it, and whether it can be pulled.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			file := defaultStepFile
 			if len(args) > 0 {
 				file = args[0]
@@ -28,6 +32,13 @@ func (a *app) lintCommand() *cobra.Command {
 				return err
 			}
 			parsed, problems := stepfile.Parse(file, data, stepfile.Options{CheckImage: checkImage})
+			if online {
+				found, err := a.lintOnline(cmd.Context(), file, parsed, project)
+				if err != nil {
+					return err
+				}
+				problems = append(problems, found...)
+			}
 			list := append(problems, parsed.Notes...)
 			if list == nil {
 				list = []stepfile.Problem{}
@@ -41,14 +52,21 @@ func (a *app) lintCommand() *cobra.Command {
 					_, _ = fmt.Fprintf(w, "%s: %s, no mistakes.\n", file, counted(len(parsed.Steps), "step"))
 				}
 			})
-			if err == nil && (errs > 0 || strict && len(problems) > 0) {
+			if err == nil && (errs > 0 || strict && graver(problems)) {
 				return exitCode(exitFailed)
 			}
 			return err
 		},
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
+	c.Flags().BoolVar(&online, "online", false, "ask the server about the images, too: which entry covers them, and whether they can be pulled")
+	c.Flags().StringVarP(&project, "project", "p", "", "project to ask for with --online, [OWNER/]NAME (default: the only one that you may see; FAIRLEAD_PROJECT)")
 	return c
+}
+
+// graver reports whether something in the list is more than a note.
+func graver(list []stepfile.Problem) bool {
+	return slices.ContainsFunc(list, func(p stepfile.Problem) bool { return p.Severity != stepfile.SeverityNote })
 }
 
 func stepNames(f *stepfile.File) []string {

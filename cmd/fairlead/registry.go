@@ -16,7 +16,7 @@ import (
 
 func (a *app) registryCommand() *cobra.Command {
 	return parent("registry", "Registries: which images are opened with which connector", nil,
-		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryRemove(),
+		a.registryAdd(), a.registryList(), a.registryShow(), a.registryUpdate(), a.registryTest(), a.registryRemove(),
 		a.registryConnect(), a.registryDisconnect(), a.registryDeploy(), a.registryDestroy(), a.registryImages())
 }
 

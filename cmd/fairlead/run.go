@@ -25,6 +25,7 @@ type runFlags struct {
 	project, file, image   string
 	params, inputs, env    []string
 	strict, noCode, detach bool
+	noPreflight            bool
 	retries                int
 }
 
@@ -50,6 +51,7 @@ or a beginning of it that no other step shares.`,
 	fl.StringArrayVar(&f.env, "env", nil, "environment variable, NAME=VALUE (may be given often)")
 	fl.BoolVar(&f.strict, "strict", false, "end at the first command that fails")
 	fl.BoolVar(&f.noCode, "no-code", false, "send no files along")
+	fl.BoolVar(&f.noPreflight, "no-preflight", false, "queue it without looking whether its image can be pulled")
 	fl.BoolVar(&f.detach, "detach", false, "don't follow the log")
 	fl.IntVar(&f.retries, "retries", 2, "how often to try again when a worker is lost")
 	return c
@@ -79,6 +81,9 @@ func (a *app) runStep(ctx context.Context, cmd *cobra.Command, step string, f ru
 	if err != nil {
 		return err
 	}
+	if d := run.Diagnosis; d != nil && d.Cause != nil {
+		a.hint("Note: %s. The run is queued all the same: it may be otherwise from a worker.", printable(d.Cause.Error()))
+	}
 	at := wire.RunPath{ProjectPath: req.ProjectPath, Number: run.Number}
 	if f.detach {
 		return a.show(run, func(w io.Writer) {
@@ -106,7 +111,7 @@ func (a *app) runRequest(step string, f runFlags) (wire.RunRequest, error) {
 	if _, err := parsed.Find(step); err != nil {
 		return wire.RunRequest{}, usageError{err}
 	}
-	req := wire.RunRequest{File: string(data), FileName: f.file, Step: step, Image: f.image, Strict: f.strict}
+	req := wire.RunRequest{File: string(data), FileName: f.file, Step: step, Image: f.image, Strict: f.strict, NoPreflight: f.noPreflight}
 	if req.Parameters, err = lists("--param", f.params); err != nil {
 		return req, err
 	}

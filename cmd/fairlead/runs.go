@@ -132,6 +132,13 @@ func (a *app) showRun(w io.Writer, r fairlead.Run) {
 		"Image", r.Spec.Image, "Digest", string(p.Digest), "Platform", p.Platform, "Registry", string(p.Registry), "Connector", string(p.Connector), "Lease", string(p.Lease),
 		"Pulled", pulled, "Worker", string(r.WorkerName), "Engine", r.Engine, "Attempt", attempt, "Creator", r.Creator.Name,
 		"Created", a.ago(r.Created), "Took", a.took(r), "ID", string(r.ID))
+	if d := r.Diagnosis; d != nil {
+		_, _ = fmt.Fprintln(w, "\nDiagnosis of the pull:")
+		a.printCause(w, *d)
+		for _, p := range d.Probes {
+			a.printProbe(w, p)
+		}
+	}
 }
 
 func (a *app) runsLogs(project *string) *cobra.Command {

@@ -42,6 +42,8 @@ type serveFlags struct {
 	logs           logFlags
 	noWorker       bool
 	instance       bool
+	preflight      bool
+	diagnose       bool
 	worker         workFlags
 	verifyEvery    time.Duration
 	expiryNotice   time.Duration
@@ -64,6 +66,8 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	fl.StringSliceVar(&f.allowHosts, "allow-host", nil, "host, host:port or CIDR that a registry may have although it is loopback or link-local (may be given often)")
 	fl.BoolVar(&f.instance, "instance-logins", false, "let connectors log in as what this server's machine is at its cloud: every organization with the same rights")
 	fl.DurationVar(&f.hold, "hold", server.DefaultHold, "how long a worker that isn't heard of keeps its run")
+	fl.BoolVar(&f.diagnose, "diagnose-failures", true, "find out in the background why a run's pull has failed, and keep it with the run")
+	fl.BoolVar(&f.preflight, "preflight", true, "look at the image of each run before it is queued, so that one that can't be pulled fails at once")
 	fl.DurationVar(&f.verifyEvery, "verify-every", server.DefaultVerifyEvery, "how often each connector is proved; 0 is never")
 	fl.DurationVar(&f.expiryNotice, "expiry-notice", server.DefaultExpiryNotice, "how long before its date a connector counts as expiring")
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain, PEM")
@@ -110,7 +114,8 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	public := f.publicURL(listener)
 	o := a.serverOptions(f.store)
 	o.PublicURL, o.AllowHosts, o.Hold, o.Log, o.TLS = public, f.allowHosts, f.hold, log, tlsConfig
-	o.RegistryTimeout, o.InstanceLogins = f.worker.registryTimeout, f.instance
+	o.RegistryTimeout, o.InstanceLogins, o.Preflight = f.worker.registryTimeout, f.instance, f.preflight
+	o.Undiagnosed = !f.diagnose
 	o.VerifyEvery, o.ExpiryNotice = f.verifyEvery, f.expiryNotice
 	f.gateway.set(&o)
 	s, err := server.Open(ctx, o)

@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
+	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/provider"
 	"fairlead.dev/fairlead/internal/runs"
@@ -55,6 +56,7 @@ type Options struct {
 	Browser *survey.Browser
 	// Repositories makes and removes repositories at the providers.
 	Repositories *deploy.Repositories
+	Doctor       *diagnose.Doctor
 	Providers    provider.Set
 	// Log is written to once for each request.
 	Log *slog.Logger
@@ -122,6 +124,7 @@ func (a *API) routes() {
 	a.projectRoutes()
 	a.runRoutes()
 	a.workRoutes()
+	a.diagnoseRoutes()
 	a.plainRoutes()
 	a.issuerRoutes()
 }

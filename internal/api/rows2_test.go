@@ -35,6 +35,12 @@ func runRows() []row {
 		op(wire.LeaseLogin, inAcme, func(n names) wire.LeaseRequest {
 			return wire.LeaseRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
 		}),
+		op(wire.Explain, inAcme, func(n names) wire.ExplainRequest {
+			return wire.ExplainRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
+		}),
+		get(wire.DiagnoseImage, inAcme, func(n names) wire.DoctorRequest {
+			return wire.DoctorRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
+		}),
 		op(wire.LeasePush, inAcme, func(n names) wire.PushLeaseRequest {
 			return wire.PushLeaseRequest{ProjectPath: prj(n), Image: n.host + "/team/app:v1"}
 		}),
@@ -59,6 +65,9 @@ func workRows() []row {
 		op(wire.Claim, aboutSelf, func(names) wire.ClaimRequest {
 			return wire.ClaimRequest{Engine: "docker", Platform: "linux/amd64", Version: "test"}
 		}).as(byHolder),
+		op(wire.ReportLookout, aboutSelf, func(n names) wire.LookoutReport {
+			return wire.LookoutReport{Lookout: n.lookout, Sight: []byte(`{"sight":{}}`)}
+		}).or(http.StatusNotFound).as(byHolder),
 		op(wire.Renew, heldRun, func(n names) wire.RenewRequest {
 			return wire.RenewRequest{HeldPath: held(n), Progress: &fairlead.Progress{Phase: fairlead.PhasePull}}
 		}).as(byHolder),

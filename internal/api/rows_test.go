@@ -265,6 +265,9 @@ func registryRows() []row {
 		op(wire.GuideNewConnector, inAcme, func(n names) wire.GuideRequest {
 			return wire.GuideRequest{OrganizationPath: org(n), Name: string(n.connector), Family: "docker", Method: "basic", Public: map[string]string{"hosts": n.host}}
 		}),
+		get(wire.TestRegistry, inAcme, func(n names) wire.RegistryTestRequest {
+			return wire.RegistryTestRequest{RegistryPath: wire.RegistryPath{OrganizationPath: org(n), Registry: n.registry}, Image: n.host + "/team/app:v1"}
+		}).plus(need{fairlead.LeasePull, inAcme}),
 		op(wire.CompareSecrets, inAcme, func(n names) wire.SecretsComparison {
 			return wire.SecretsComparison{ConnectorPath: connector(n), Secrets: map[string]wire.Clear{"password": hidden("robot-password")}}
 		}),

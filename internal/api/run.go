@@ -26,6 +26,7 @@ func (a *API) runRoutes() {
 		return a.Runs.Create(ctx, who, in.Owner, in.Project, runs.Draft{
 			File: in.File, FileName: in.FileName, Step: in.Step, Archive: in.Archive, Image: in.Image, Parameters: in.Parameters,
 			Inputs: in.Inputs, Environment: in.Environment, Strict: in.Strict, Retries: in.Retries,
+			NoPreflight: in.NoPreflight,
 		})
 	})
 	serve(a, wire.ListRuns, func(ctx context.Context, who fairlead.Caller, in wire.RunsRequest) (wire.Runs, error) {

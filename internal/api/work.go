@@ -13,6 +13,9 @@ import (
 
 func (a *API) workRoutes() {
 	serve(a, wire.Claim, a.claim)
+	serve(a, wire.ReportLookout, func(ctx context.Context, who fairlead.Caller, in wire.LookoutReport) (wire.None, error) {
+		return wire.None{}, a.Runs.Seen(ctx, who, in.Lookout, in.Sight)
+	})
 	serve(a, wire.Renew, func(ctx context.Context, who fairlead.Caller, in wire.RenewRequest) (wire.Renewed, error) {
 		if in.Release {
 			return wire.Renewed{}, a.Runs.Release(ctx, who, in.Run, in.Fence)
@@ -69,6 +72,9 @@ func (a *API) claim(ctx context.Context, who fairlead.Caller, in wire.ClaimReque
 	got, ok, err := a.Runs.Claim(ctx, who, about, wire.Waits(in.Wait))
 	if err != nil || !ok {
 		return wire.Assignment{}, err
+	}
+	if l := got.Lookout; l != nil {
+		return wire.Assignment{Lookout: &wire.Lookout{ID: l.ID, LookoutEndpoint: l.Endpoint}}, nil
 	}
 	return wire.Assignment{
 		Run: &got.Run, Project: got.Project.FullName(), Hold: wire.Milliseconds(got.Hold.Milliseconds()), NextLine: got.NextLine,

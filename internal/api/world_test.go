@@ -29,6 +29,7 @@ type names struct {
 	fence                                                                            int64
 	held, queued, done                                                               int64 // numbers of runs
 	token                                                                            fairlead.TokenID
+	lookout                                                                          string // that the holder has taken
 	// owner and entries are as the API in Valohai's form names organization and registries.
 	owner                       int64
 	credential, spareCredential fairlead.RegistryID
@@ -42,7 +43,7 @@ func ghosts() names {
 		connector: "ghost-connector", spareConnector: "ghost-spare-connector", registry: "ghost-registry", spareRegistry: "ghost-spare-registry", oldRegistry: "ghost-old-registry",
 		worker: "ghost-worker", webhook: "ghost-webhook", spareWebhook: "ghost-spare-webhook", stack: "ghost-stack", spareStack: "ghost-spare-stack", host: "ghost.example.com", archive: digest("ghost"), output: "ghost.txt",
 		run: "01999999-9999-7999-8999-999999999999", fence: 1, held: 901, queued: 902, done: 903,
-		token: "01999999-9999-7999-8999-999999999998",
+		token: "01999999-9999-7999-8999-999999999998", lookout: "01999999-9999-7999-8999-999999999995",
 		owner: 4242, credential: "01999999-9999-7999-8999-999999999997", spareCredential: "01999999-9999-7999-8999-999999999996",
 	}
 }
@@ -235,6 +236,7 @@ func (w *world) runs(t *testing.T) {
 	h = claim()
 	w.run, w.fence = h.Run, h.Fence
 	w.queued = queue()
+	w.look(t)
 	fairleadtest.Must(t, w.Ann, wire.CreateRun, wire.RunRequest{
 		ProjectPath: wire.ProjectPath{Owner: "ann", Project: w.personal}, File: w.stepfile(), Step: "train",
 	})
@@ -244,4 +246,27 @@ func (w *world) runs(t *testing.T) {
 func (w *world) caller(t *testing.T, token fairlead.Secret) (fairlead.Caller, error) {
 	t.Helper()
 	return w.Identity.Caller(context.WithoutCancel(t.Context()), token, "", "")
+}
+
+// look has the holder take a lookout.
+func (w *world) look(t *testing.T) {
+	t.Helper()
+	list, err := w.Store.WorkersOf(t.Context(), w.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range list {
+		if k.Name != "worker-holder" {
+			continue
+		}
+		w.lookout = "0199a1b2-0000-7000-8000-00000000000a"
+		at := w.clock.Now()
+		l := fairlead.Lookout{ID: w.lookout, Worker: k.ID, Endpoint: fairlead.LookoutEndpoint{Host: "registry.example.com"}, Asked: at}
+		if err := w.Store.AddLookout(t.Context(), l, at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Store.TakeLookout(t.Context(), k.ID, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -91,6 +91,39 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 	}
 }
 
+// Try makes a lease anew, as Lease does for whoever is the first to ask, and neither gives
+// a remembered answer nor remembers its own. It is for a diagnosis, which must not be
+// told what was true before something was mended; what it gives must not leave the
+// server.
+func (b *Broker) Try(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error) {
+	if err := a.May(s.Verb); err != nil {
+		return fairlead.Lease{}, err
+	}
+	if a.Project.Personal() {
+		return b.personal(ctx, a, s)
+	}
+	table, err := b.entries.of(ctx, a.Project.Organization)
+	if err != nil {
+		return fairlead.Lease{}, err
+	}
+	e, ok := table.find(image(a, s.Resource))
+	if s.Verb == fairlead.Push {
+		if err := pushable(e, table, s.Resource); err != nil {
+			return fairlead.Lease{}, err
+		}
+	}
+	switch {
+	case !ok:
+		return fairlead.Lease{For: s, Kind: fairlead.Anonymous, Note: table.uncovered(s.Resource)}, nil
+	case e.Connector == "":
+		return anonymous(s, e), nil
+	case e.connector.Expired(b.now()):
+		return fairlead.Lease{}, expired(e)
+	default:
+		return b.mint(ctx, a, s, e)
+	}
+}
+
 // mostTries is how often a lease is tried whose entries are changed while it is made:
 // what went wrong then may be of an entry or a connector that isn't there any more.
 const mostTries = 3

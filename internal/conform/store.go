@@ -79,6 +79,8 @@ func storeTests() []storeTest {
 		{"RunText", testRunText},
 		{"RunPages", testRunPages},
 		{"UpdateRun", testUpdateRun},
+		{"Diagnosis", testDiagnosis},
+		{"Lookouts", testLookouts},
 		{"Outputs", testOutputs},
 		{"Claims", testClaims},
 		{"ClaimOrder", testClaimOrder},

@@ -197,3 +197,86 @@ func testOutputs(t tester, h house) {
 	h.refused(t, fairlead.Conflict, fairlead.CodeFence, add(r.ID, r.Fence, want[0]))
 	same(t, "OutputsOf in the end", ok(h.OutputsOf(t.Context(), r.ID))(t), want)
 }
+
+// testDiagnosis: a run's diagnosis is noted whenever it comes, and read as it was noted.
+func testDiagnosis(t tester, h house) {
+	o := h.newOrganization(t, "o")
+	p := h.newProject(t, o, fairlead.User{}, "p")
+	for i, text := range strange() {
+		d := fairlead.Diagnosis{
+			Image: text, Project: "o/p", Registry: "r", Connector: "c", From: "k", At: fine(at(i)), Verdict: fairlead.ProbeFailed,
+			Cause: &fairlead.Error{Kind: fairlead.Denied, Code: fairlead.CodeNoRight, What: text, Why: text, Remedy: text, RetryAt: fine(at(i))},
+			Probes: []fairlead.Probe{
+				{Name: "dns", Verdict: fairlead.ProbeOK, Detail: text, Took: time.Second},
+				{Name: "tls", Verdict: fairlead.ProbeFailed, Detail: text, Remedy: text, Error: &fairlead.Error{Kind: fairlead.Limited, What: text, RetryAt: fine(at(i))}},
+			},
+		}
+		r := h.newRun(t, p)
+		same(t, "no diagnosis", r.Diagnosis, (*fairlead.Diagnosis)(nil))
+		r.State, r.Ended = fairlead.Stopped, at(13)
+		if err := h.update(t, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.NoteDiagnosis(t.Context(), r.ID, d); err != nil {
+			t.Fatal(err)
+		}
+		with := h.newRun(t, p, func(r *fairlead.Run) { r.Diagnosis = &d }) // noted as it is queued
+		d.At, d.Cause.RetryAt, d.Probes[1].Error.RetryAt = at(i), at(i), at(i)
+		r.Diagnosis = &d
+		same(t, "after NoteDiagnosis", ok(h.Run(t.Context(), r.ID))(t), r)
+		same(t, "as it was added", ok(h.Run(t.Context(), with.ID))(t).Diagnosis, &d)
+	}
+	for _, id := range nowhere() {
+		wantKind(t, h.NoteDiagnosis(t.Context(), fairlead.RunID(id), fairlead.Diagnosis{}), fairlead.NotFound, "")
+	}
+}
+
+// testLookouts: of those that ask for one, one gets it; who took it answers it, once.
+func testLookouts(t tester, h house) {
+	o := h.newOrganization(t, "o")
+	k, other := h.newWorker(t, o, "k"), h.newWorker(t, o, "other")
+	take := func(w fairlead.Worker, since int) (fairlead.Lookout, error) {
+		return h.TakeLookout(t.Context(), w.ID, at(since))
+	}
+	none := func(what string, w fairlead.Worker, since int) {
+		t.Helper()
+		_, err := take(w, since)
+		same(t, what, errors.Is(err, fairlead.ErrUnchanged), true)
+	}
+	none("nothing", k, 0)
+	var list []fairlead.Lookout
+	for i, text := range strange() {
+		l := fairlead.Lookout{ID: newID(), Worker: k.ID, Endpoint: fairlead.LookoutEndpoint{Host: text, PlainHTTP: i%2 == 0, CABundle: text}, Asked: fine(at(10 + i))}
+		if err := h.AddLookout(t.Context(), l, at(0)); err != nil {
+			t.Fatal(err)
+		}
+		l.Asked = at(10 + i)
+		list = append(list, l)
+		same(t, "as it was added", ok(h.Lookout(t.Context(), l.ID))(t), l)
+	}
+	none("another worker's", other, 0)
+	none("asked too long ago", k, 10+len(list))
+	wantKind(t, h.AnswerLookout(t.Context(), k.ID, list[0].ID, raw(`{}`)), fairlead.NotFound, "") // not taken
+	for _, l := range list {
+		same(t, "the oldest", ok(take(k, 0))(t), l)
+		wantKind(t, h.AnswerLookout(t.Context(), other.ID, l.ID, raw(`{}`)), fairlead.NotFound, "")
+		if err := h.AnswerLookout(t.Context(), k.ID, l.ID, raw(`{"status":200}`)); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, h.AnswerLookout(t.Context(), k.ID, l.ID, raw(`{}`)), fairlead.NotFound, "") // answered
+		l.Sight = raw(`{"status":200}`)
+		same(t, "answered", ok(h.Lookout(t.Context(), l.ID))(t), l)
+	}
+	none("all are taken", k, 0)
+	late := fairlead.Lookout{ID: newID(), Worker: k.ID, Endpoint: fairlead.LookoutEndpoint{Host: "h"}, Asked: at(100)}
+	if err := h.AddLookout(t.Context(), late, at(99)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := h.Lookout(t.Context(), list[0].ID)
+	wantMissing(t, l, err) // forgotten
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.RemoveWorker(ctx, o.ID, k.ID) })
+	l, err = h.Lookout(t.Context(), late.ID)
+	wantMissing(t, l, err) // gone with its worker
+	late.ID = newID()
+	wantKind(t, h.AddLookout(t.Context(), late, at(0)), fairlead.NotFound, "")
+}

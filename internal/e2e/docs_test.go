@@ -84,7 +84,7 @@ func newDoc(t *testing.T, name string) *doc {
 	who[0].Rights = []registrytest.Right{{Prefix: "acme/", Actions: []string{"pull", "push"}}}
 	registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: registrytest.Bearer, Accounts: who})
 	publish(t, registry.Host()+"/acme/train:v1", python(t))
-	h := newHouse(t, "docker")
+	h := newHouse(t, "docker", "--preflight=true")
 	h.example(registry.Host() + "/acme/train:v1")
 	h.write("ann.txt", "correct horse battery")
 	h.write("robot.txt", robotPassword)
@@ -168,6 +168,7 @@ func (d *doc) compare(command string, want, got []string) {
 // steady takes out of a line what is another each time.
 func steady(line string) string {
 	for _, r := range []struct{ from, to string }{
+		{` \(\d+(\.\d+)?m?s\)$`, ""}, // how long something took is shown only if it took long
 		{`sha256:[0-9a-f]{64}`, "DIGEST"},
 		{`\b[0-9a-f]{12}\b`, "DIGEST"},
 		{`fl[a-z]_[A-Za-z0-9_-]{43}`, "TOKEN"},
@@ -223,7 +224,7 @@ func (d *doc) background(args []string) string {
 	if d.house.server != nil {
 		d.house.server.stop(15)
 	}
-	h := newHouse(d.t, "docker")
+	h := newHouse(d.t, "docker", "--preflight=true")
 	d.house.serveArgs = append(h.serveArgs, args[2:]...)
 	if !strings.Contains(strings.Join(args, " "), "--data ") {
 		d.house.serveArgs = append(d.house.serveArgs, "--data", "fairlead-data")

@@ -77,7 +77,10 @@ func newHouse(t *testing.T, engine string, serveArgs ...string) *house {
 	dir := t.TempDir()
 	h := &house{t: t, bin: bin, dir: dir}
 	h.env = append(os.Environ(), "FAIRLEAD_CONFIG_DIR="+filepath.Join(dir, "config"), "HOME="+dir, "NO_COLOR=1", "PGPASSWORD="+pgtest.Password)
-	h.serveArgs = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", "data", "--allow-host", "127.0.0.0/8"}, serveArgs...)
+	h.serveArgs = append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--data", "data", "--allow-host", "127.0.0.0/8",
+		"--preflight=false", "--diagnose-failures=false", // what can't be pulled shall fail where it is pulled
+	}, serveArgs...)
 	switch engine {
 	case "docker":
 		h.serveArgs = append(h.serveArgs, "--engine", "docker", "--docker-host", dockertest.Host(t))

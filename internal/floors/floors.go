@@ -45,6 +45,7 @@ func Plan() map[string]int {
 		"internal/broker":           5,
 		"internal/control":          5,
 		"internal/proof":            5,
+		"internal/diagnose":         5,
 		"internal/survey":           5,
 		"internal/deploy":           5,
 		"internal/watch":            5,

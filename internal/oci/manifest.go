@@ -79,6 +79,7 @@ func (p *pull) head(ctx context.Context, i ref.Image) (d Descriptor, ok bool, er
 		return Descriptor{}, false, err
 	}
 	drain(res.Body)
+	p.limit = rateLimit(res.Header)
 	d = Descriptor{
 		MediaType: bareType(res.Header.Get("Content-Type")),
 		Digest:    fairlead.Digest(res.Header.Get("Docker-Content-Digest")),

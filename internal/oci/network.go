@@ -100,6 +100,12 @@ func (n *network) route(bundle string, privateToo bool) (*route, error) {
 			break
 		}
 	}
+	r := n.newRoute(roots, privateToo)
+	n.routes[key] = r
+	return r, nil
+}
+
+func (n *network) newRoute(roots *x509.CertPool, privateToo bool) *route {
 	r := &route{policy: n.policy, privateToo: privateToo, proxy: n.proxy}
 	r.direct = n.transport(roots)
 	r.direct.DialContext = n.dialer(r)
@@ -112,8 +118,7 @@ func (n *network) route(bundle string, privateToo bool) (*route, error) {
 		}
 		return u, err
 	}
-	n.routes[key] = r
-	return r, nil
+	return r
 }
 
 func (n *network) closeIdle() {

@@ -252,3 +252,16 @@ func TestRoutesAreBounded(t *testing.T) {
 		t.Errorf("%d routes", n)
 	}
 }
+
+// FuzzRateLimit reads headers of any server's.
+func FuzzRateLimit(f *testing.F) {
+	f.Add("100;w=21600", "76;w=21600")
+	f.Add("", "-1")
+	f.Add("9999999999999999999", "1;w=-1;w=x")
+	f.Fuzz(func(t *testing.T, of, left string) {
+		l := rateLimit(http.Header{"Ratelimit-Limit": {of}, "Ratelimit-Remaining": {left}})
+		if !l.Known && l != (RateLimit{}) || l.Left < 0 || l.Of < l.Left || l.Window < 0 {
+			t.Errorf("%q, %q: %+v", of, left, l)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type pull struct {
 	query    string        // of the URL, encoded
 	lease    fairlead.Lease
 	endpoint Endpoint
+	limit    RateLimit // as the last reply to a HEAD has it
 }
 
 // get asks for something in the repository. Whatever comes back is a success or a

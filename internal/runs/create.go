@@ -23,6 +23,8 @@ type Draft struct {
 	Environment    map[string]string
 	Strict         bool
 	Retries        *int // nil is 2
+	// NoPreflight queues the run without looking at its image before.
+	NoPreflight bool
 }
 
 // defaultRetries is how often a run is tried again when its worker is lost.
@@ -66,6 +68,11 @@ func (r *Runs) Create(ctx context.Context, who fairlead.Caller, owner, project f
 	run := fairlead.Run{
 		ID: fairlead.RunID(id), Project: p.ID, Organization: p.Organization, State: fairlead.Queued, Spec: spec, Archive: d.Archive,
 		Creator: who.Subject, Created: r.opts.Now(),
+	}
+	if r.opts.Doctor != nil && r.opts.Preflight && !d.NoPreflight {
+		if run.Diagnosis, err = r.opts.Doctor.Preflight(ctx, p, run.ID, spec.Image); err != nil {
+			return fairlead.Run{}, err
+		}
 	}
 	err = r.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		var err error

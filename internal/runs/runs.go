@@ -25,11 +25,27 @@ type Leases interface {
 	Refused(id string)
 }
 
+// Doctor looks at pulls: diagnose.
+type Doctor interface {
+	// Preflight says what would stop a run that is to be queued, as an error, and what is
+	// uncertain, as a diagnosis.
+	Preflight(ctx context.Context, p fairlead.Project, run fairlead.RunID, image string) (*fairlead.Diagnosis, error)
+	// OfRun diagnoses the pull of a run that has failed; false if it failed of something
+	// else.
+	OfRun(ctx context.Context, p fairlead.Project, run fairlead.Run) (fairlead.Diagnosis, bool)
+}
+
 // Options are what can be set.
 type Options struct {
 	Now func() time.Time
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
+	// Doctor looks at pulls that failed, and with Preflight also at those that are to be;
+	// nil looks at none.
+	Doctor    Doctor
+	Preflight bool
+	// Undiagnosed leaves failed pulls undiagnosed.
+	Undiagnosed bool
 }
 
 // Runs is the queue. It is safe for concurrent use.
@@ -40,11 +56,12 @@ type Runs struct {
 	blobs    blob.Keeper
 	opts     Options
 	bell     *bell
+	clinic   *clinic
 }
 
 // New makes the queue over a store; archives and outputs are kept in blobs.
 func New(store fairlead.Store, projects Projects, leases Leases, blobs blob.Keeper, opts Options) *Runs {
-	return &Runs{store: store, projects: projects, leases: leases, blobs: blobs, opts: opts, bell: newBell()}
+	return &Runs{store: store, projects: projects, leases: leases, blobs: blobs, opts: opts, bell: newBell(), clinic: newClinic()}
 }
 
 // Path names a run for people: the project's owner and name, and the run's number.

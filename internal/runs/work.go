@@ -10,8 +10,9 @@ import (
 	"fairlead.dev/fairlead/ref"
 )
 
-// Assignment is a run that a worker was given.
+// Assignment is a run that a worker was given, or without one what it shall look at.
 type Assignment struct {
+	Lookout  *fairlead.Lookout
 	Run      fairlead.Run
 	Project  fairlead.Project
 	Hold     time.Duration
@@ -39,6 +40,9 @@ func (r *Runs) Claim(ctx context.Context, who fairlead.Caller, about fairlead.Wo
 		}
 		if !errors.Is(err, fairlead.ErrUnchanged) {
 			return Assignment{}, false, err
+		}
+		if l, some, err := r.lookout(ctx, w); some || err != nil {
+			return Assignment{Lookout: &l}, some, err
 		}
 		if !wait(waiting, rung) {
 			return Assignment{}, false, nil
@@ -219,7 +223,9 @@ type Ending struct {
 // End ends a run: complete with exit code 0, stopped if somebody asked for it, in
 // error otherwise.
 func (r *Runs) End(ctx context.Context, who fairlead.Caller, id fairlead.RunID, fence int64, e Ending) error {
-	return r.update(ctx, who, id, fence, "end", func(run *fairlead.Run) {
+	var ended fairlead.Run
+	err := r.update(ctx, who, id, fence, "end", func(run *fairlead.Run) {
+		defer func() { ended = *run }()
 		run.ExitCode, run.Failure, run.Ended = e.ExitCode, e.Failure, r.opts.Now()
 		if e.Pulled != nil {
 			run.Pulled = e.Pulled
@@ -236,6 +242,10 @@ func (r *Runs) End(ctx context.Context, who fairlead.Caller, id fairlead.RunID, 
 			}
 		}
 	})
+	if err == nil && ended.State == fairlead.Failed {
+		r.diagnose(ctx, ended)
+	}
+	return err
 }
 
 func exitFailure(code *int) *fairlead.Error {

@@ -51,9 +51,13 @@ type Options struct {
 	// ExpiryNotice is how long before its date a connector counts as expiring; 0 is
 	// DefaultExpiryNotice.
 	ExpiryNotice time.Duration
-	Now          func() time.Time
-	Log          *slog.Logger
-	Version      string
+	// Preflight looks at the image of each run before the run is queued.
+	Preflight bool
+	// Undiagnosed leaves failed pulls undiagnosed.
+	Undiagnosed bool
+	Now         func() time.Time
+	Log         *slog.Logger
+	Version     string
 	// TLS is for the listener; nil is plain http.
 	TLS *tls.Config
 	// Between gives what stands between the services and their store; nil is nothing. It

@@ -16,6 +16,7 @@ import (
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/depot"
+	"fairlead.dev/fairlead/internal/diagnose"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
@@ -174,7 +175,8 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	opener := renewal.New(s.Store, providers, s.Vault, o.Now)
 	leases := broker.New(s.Store, providers, opener, registries, o.Now)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
-	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold})
+	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now})
+	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold, Doctor: doctor, Preflight: o.Preflight, Undiagnosed: o.Undiagnosed})
 	prover := proof.New(s.Store, providers, opener, registries, o.Now)
 	s.Watch = watch.New(s.Store, s.Vault, prover, leases, watch.Options{Now: o.Now, Log: o.Log, Every: o.VerifyEvery, Notice: o.ExpiryNotice})
 	s.Webhooks = webhook.New(s.Store, s.Vault, webhook.Options{
@@ -183,8 +185,8 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	options := api.Options{
 		Identity: s.Identity, Control: s.Control, Vault: s.Vault, Leases: leases, Runs: s.Runs, Providers: providers,
 		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, opener), Browser: survey.NewBrowser(s.Store, providers, opener, registries),
-		Repositories: deploy.New(s.Store, providers, opener),
-		Log:          o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
+		Repositories: deploy.New(s.Store, providers, opener), Doctor: doctor,
+		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
 	}
 	if s.Issuer != nil {
 		options.Issuer = s.Issuer
@@ -239,6 +241,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // Close closes the store and lets another process have the data directory.
 func (s *Server) Close() error {
 	var err error
+	if s.Runs != nil {
+		s.Runs.Close()
+	}
 	if s.depot != nil {
 		err = s.depot.Close()
 	}

@@ -12,7 +12,7 @@ func scanRun(r row) (v fairlead.Run, err error) {
 	err = r.Scan(&v.ID, &v.Project, &v.Number, &v.Organization, &v.State, document{&v.Spec}, &v.Archive, document{&v.Creator},
 		stamp{&v.Created}, stamp{&v.Claimed}, stamp{&v.Began}, stamp{&v.Ended},
 		document{&v.Pulled}, &v.ExitCode, document{&v.Failure}, document{&v.Progress},
-		&v.Worker, &v.WorkerName, &v.Engine, &v.Attempt, &v.Fence, stamp{&v.Until}, document{&v.StopBy})
+		&v.Worker, &v.WorkerName, &v.Engine, &v.Attempt, &v.Fence, stamp{&v.Until}, document{&v.StopBy}, document{&v.Diagnosis})
 	v.Spec = tidy(v.Spec)
 	return v, err
 }
@@ -37,6 +37,26 @@ func failure(e *fairlead.Error) *fairlead.Error {
 		kept.RetryAt = kept.RetryAt.UTC().Truncate(time.Microsecond)
 	}
 	return &kept
+}
+
+// diagnosed makes a diagnosis such as it will be read.
+func diagnosed(d *fairlead.Diagnosis) *fairlead.Diagnosis {
+	if d == nil {
+		return nil
+	}
+	kept := *d
+	kept.At, kept.Cause = kept.At.UTC().Truncate(time.Microsecond), failure(d.Cause)
+	kept.Probes = nil
+	for _, p := range d.Probes {
+		p.Error = failure(p.Error)
+		kept.Probes = append(kept.Probes, p)
+	}
+	return &kept
+}
+
+// NoteDiagnosis notes what was found on the way of a run's pull: NotFound.
+func (s *Store) NoteDiagnosis(ctx context.Context, id fairlead.RunID, d fairlead.Diagnosis) error {
+	return s.touch(ctx, "diagnosing run", "NoteDiagnosis", id, document{diagnosed(&d)})
 }
 
 // Run reads one: NotFound.
@@ -79,7 +99,7 @@ func (w *writer) AddRun(ctx context.Context, r fairlead.Run) (fairlead.Run, erro
 	err = w.run(ctx, doing, "AddRun", r.ID, r.Project, number, r.Organization, r.State, document{r.Spec}, r.Archive, document{r.Creator},
 		r.Created, when(r.Claimed), when(r.Began), when(r.Ended),
 		document{r.Pulled}, maybe(r.ExitCode), document{failure(r.Failure)}, document{r.Progress},
-		r.Worker, r.WorkerName, r.Engine, r.Attempt, r.Fence, nil, document{r.StopBy}, indexed(r.Spec.Lane()))
+		r.Worker, r.WorkerName, r.Engine, r.Attempt, r.Fence, nil, document{r.StopBy}, document{diagnosed(r.Diagnosis)}, indexed(r.Spec.Lane()))
 	if err != nil {
 		return fairlead.Run{}, err
 	}

@@ -31,9 +31,12 @@ type Step struct {
 	Placement
 
 	Line, Column int
-	where        map[string]position // of the keys that Features names
-	broken       int                 // how many errors are in it
-	names        *declared
+	// ImageLine and ImageColumn are where the image is named.
+	ImageLine, ImageColumn int
+
+	where  map[string]position // of the keys that Features names
+	broken int                 // how many errors are in it
+	names  *declared
 }
 
 // Placement is what a step asks of the place where it runs. [Features] names which
@@ -61,6 +64,8 @@ func (r *reader) step(p *project, n *yaml.Node, path string) {
 	s.Name = o.needText("name")
 	r.named(p, "step", s.Name, o)
 	s.Image = o.image(true)
+	image := o.where("image")
+	s.ImageLine, s.ImageColumn = image.line, image.column
 	s.Command = o.command(true)
 	s.Parameters = o.parameters(true)
 	s.Inputs = o.inputs()

@@ -24,6 +24,7 @@ import (
 type Resolver interface {
 	Resolve(ctx context.Context, kc fairlead.Keychain, image ref.Image) (oci.Descriptor, error)
 	Image(ctx context.Context, kc fairlead.Keychain, image ref.Image, on oci.Platform) (oci.Image, error)
+	Look(ctx context.Context, e oci.Endpoint) (oci.Sight, error)
 }
 
 // Options are what a worker is made of.
@@ -138,6 +139,9 @@ func (w *Worker) slot(ctx context.Context) error {
 			w.Log.WarnContext(ctx, "claiming", "error", err.Error(), "again_in", backoff.String())
 			w.Wait(ctx, backoff)
 			backoff = min(2*backoff, mostBackoff)
+		case a.Lookout != nil:
+			backoff = claimBackoff
+			w.look(ctx, *a.Lookout)
 		case a.Run == nil:
 			backoff = claimBackoff
 		default:

@@ -1,6 +1,6 @@
 -- part: run
 id, project_id, number, organization_id, state, spec, archive, creator, created, claimed, began, ended,
-pulled, exit_code, failure, progress, worker_id, worker_name, engine, attempt, fence, until, stop_by
+pulled, exit_code, failure, progress, worker_id, worker_name, engine, attempt, fence, until, stop_by, diagnosis
 
 -- name: Run
 SELECT {run} FROM runs WHERE id = $1
@@ -13,7 +13,7 @@ SELECT {run} FROM runs WHERE project_id = $1 AND number < $2 ORDER BY number DES
 
 -- name: AddRun
 INSERT INTO runs ({run}, lane)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 
 -- name: LockRun
 SELECT {run} FROM runs WHERE id = $1
@@ -32,3 +32,6 @@ SELECT name, digest, size FROM outputs WHERE run_id = $1 ORDER BY name
 -- name: AddOutput
 INSERT INTO outputs (run_id, name, digest, size) VALUES ($1, $2, $3, $4)
 ON CONFLICT (run_id, name) DO UPDATE SET digest = excluded.digest, size = excluded.size
+
+-- name: NoteDiagnosis
+UPDATE runs SET diagnosis = $2 WHERE id = $1
