@@ -33,7 +33,8 @@ func locked(t *testing.T, c registrytest.Config) (*registrytest.Registry, ref.Im
 	t.Helper()
 	c.Accounts = people()
 	r := registrytest.New(t, c)
-	return r, pushTo(t, r, registrytest.RandomImage(t, 1000), people()[0])
+	// Large enough for an engine to say how far it is.
+	return r, pushTo(t, r, registrytest.RandomImage(t, 500_000), people()[0])
 }
 
 func pullScope(i ref.Image) string { return "repository:" + i.Repository + ":pull" }

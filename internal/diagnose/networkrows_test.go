@@ -235,12 +235,14 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = there.Close() }()
-	w.WriteHeader(http.StatusOK)
-	here, _, err := http.NewResponseController(w).Hijack()
+	// Taken over before the client knows that it may speak: what it says is all in early or
+	// still to come.
+	here, early, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer func() { _ = here.Close() }()
-	go func() { _, _ = io.Copy(there, here) }()
+	_, _ = io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n")
+	go func() { _, _ = io.Copy(there, early) }()
 	_, _ = io.Copy(here, there)
 }

@@ -154,6 +154,11 @@ func (l *layers) note(m jsonstream.Message) {
 	if m.Progress != nil && state == "pulling" && m.Progress.Current > 0 {
 		p.Done, p.Size = m.Progress.Current, m.Progress.Total
 	}
+	// The engine leaves out what has been overtaken (github.com/moby/moby, distribution/xfer),
+	// for a small layer all of its fetching: how large it was, its unpacking still says.
+	if m.Progress != nil && state == "unpacking" && p.Size == 0 {
+		p.Size = m.Progress.Total
+	}
 	if state != "pulling" || m.Progress == nil {
 		p.Done = p.Size // of the end of the fetching, the engine tells no number
 	}
