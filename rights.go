@@ -61,6 +61,13 @@ const (
 	WebhookTest   Action = "webhook.test"
 	WebhookRemove Action = "webhook.remove"
 
+	// What the gateway keeps for an organization.
+	GatewayRead     Action = "gateway.read"
+	GatewayPrune    Action = "gateway.prune"
+	GatewayPin      Action = "gateway.pin"
+	GatewayUnpin    Action = "gateway.unpin"
+	GatewayPrefetch Action = "gateway.prefetch"
+
 	LeasePull Action = "lease.pull"
 	LeasePush Action = "lease.push"
 
@@ -110,9 +117,9 @@ func table(a Action) rights {
 		StackRegister, StackUpdate, StackDelete,
 		RepositoryDeploy, RepositoryDestroy,
 		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
-		WorkerAdd, WorkerRemove:
-		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove || a == ConnectorVerify}
-	case LeasePush: // not owner: a personal project has no registries
+		WorkerAdd, WorkerRemove, GatewayRead, GatewayPrune, GatewayPin, GatewayUnpin:
+		return rights{admin: true, system: a == WorkerAdd || a == WorkerRemove || a == ConnectorVerify || a == GatewayRead || a == GatewayPrune}
+	case LeasePush, GatewayPrefetch: // not owner: a personal project has no registries
 		return rights{admin: true, member: true}
 	case EventRead:
 		return rights{admin: true, owner: true}
@@ -141,6 +148,7 @@ func Actions() []Action {
 		StackRead, StackRegister, StackUpdate, StackDelete,
 		RepositoryDeploy, RepositoryDestroy,
 		WebhookRead, WebhookAdd, WebhookTest, WebhookRemove,
+		GatewayRead, GatewayPrune, GatewayPin, GatewayUnpin, GatewayPrefetch,
 		LeasePull, LeasePush,
 		RunCreate, RunRead, RunStop, RunPerform,
 		WorkerRead, WorkerAdd, WorkerRemove,

@@ -61,7 +61,9 @@ type Stream[In any] struct {
 	Method  string
 	Path    string
 	Summary string
-	Action  fairlead.Action
+	// Base is where the path is below; "" is Prefix.
+	Base   string
+	Action fairlead.Action
 	// BytesIn and BytesOut say which of the bodies there are.
 	BytesIn, BytesOut bool
 }
@@ -69,7 +71,7 @@ type Stream[In any] struct {
 // Route gives the operation without its types.
 func (o Stream[In]) Route() Route {
 	return Route{
-		ID: o.ID, Method: o.Method, Path: Prefix + o.Path, Summary: o.Summary, Action: o.Action,
+		ID: o.ID, Method: o.Method, Path: cmp.Or(o.Base, Prefix) + o.Path, Summary: o.Summary, Action: o.Action,
 		In: reflect.TypeFor[In](), BytesIn: o.BytesIn, BytesOut: o.BytesOut,
 	}
 }

@@ -22,10 +22,17 @@ func Routes() []Route {
 		ReadLog.Route(), ListOutputs.Route(), GetOutput.Route(),
 		Explain.Route(), DiagnoseImage.Route(), TestRegistry.Route(),
 		ListWorkers.Route(), AddWorker.Route(), RemoveWorker.Route(),
+		ShowGateway.Route(), ListCached.Route(), PruneGateway.Route(), PinImage.Route(), UnpinImage.Route(), PrefetchImage.Route(),
 		ListEvents.Route(),
 		Claim.Route(), Renew.Route(), AppendLog.Route(), LeaseHeld.Route(), ReportLookout.Route(), Begin.Route(), End.Route(),
 		GetHeldArchive.Route(), PutOutput.Route(),
 		ListRegistryCredentials.Route(), CreateRegistryCredential.Route(), ShowRegistryCredential.Route(),
 		ReplaceRegistryCredential.Route(), ChangeRegistryCredential.Route(), DeleteRegistryCredential.Route(),
 	}
+}
+
+// OperatorRoutes is the table of the routes that are there on the server's own machine
+// alone, at a socket in its data directory ([OperatorSocket]).
+func OperatorRoutes() []Route {
+	return []Route{OperateStatus.Route(), OperateUsage.Route(), OperatePrune.Route()}
 }

@@ -124,7 +124,7 @@ holds a secret.`,
 	add("work", a.runCommand(), a.runsCommand(), a.imageCommand(), a.projectCommand(), a.lintCommand(), a.explainCommand(), a.doctorCommand())
 	add("connect", a.registryCommand(), a.connectorCommand(), a.stackCommand(), a.applyCommand(), a.exportCommand(), a.webhookCommand())
 	add("people", a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.tokenCommand(), a.organizationCommand(), a.memberCommand(), a.eventsCommand())
-	add("operate", a.serveCommand(), a.setupCommand(), a.joinCommand(), a.workerCommand(), a.keysCommand(), a.issuerCommand())
+	add("operate", a.serveCommand(), a.setupCommand(), a.joinCommand(), a.workerCommand(), a.gatewayCommand(), a.keysCommand(), a.issuerCommand())
 	usageForArgs(root)
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/cache"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/diagnose"
@@ -65,8 +66,9 @@ type Options struct {
 	PublicURL string
 	// Issuer signs subject tokens; nil if there is none.
 	Issuer Issuer
-	// Gateway is nil if the server has none.
+	// Gateway and Cache are nil if the server has none.
 	Gateway Gateway
+	Cache   *cache.Cache
 	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
 	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.
@@ -82,10 +84,12 @@ const DefaultBodyTime = 30 * time.Second
 // API is the door. It is an http.Handler.
 type API struct {
 	Options
-	mux     *http.ServeMux
-	schemas huma.Registry
-	doc     *huma.OpenAPI
-	json    []byte // the OpenAPI document
+	mux *http.ServeMux
+	// operator has the routes of the server's own machine.
+	operator *http.ServeMux
+	schemas  huma.Registry
+	doc      *huma.OpenAPI
+	json     []byte // the OpenAPI document
 }
 
 // New builds the door's routes and their document.
@@ -93,7 +97,7 @@ func New(o Options) (*API, error) {
 	if o.BodyTime == 0 {
 		o.BodyTime = DefaultBodyTime
 	}
-	a := &API{Options: o, mux: http.NewServeMux(), schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
+	a := &API{Options: o, mux: http.NewServeMux(), operator: http.NewServeMux(), schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
 	a.doc = a.newDocument()
 	a.routes()
 	return a, a.finishDocument()
@@ -111,6 +115,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
+// Operator is the door of the server's own machine. Whoever reaches it has the rights of
+// the house itself: it is for a socket that nobody else can open.
+func (a *API) Operator() http.Handler { return a.operator }
+
 // Document is the OpenAPI document of the routes.
 func (a *API) Document() *huma.OpenAPI { return a.doc }
 
@@ -125,6 +133,8 @@ func (a *API) routes() {
 	a.runRoutes()
 	a.workRoutes()
 	a.diagnoseRoutes()
+	a.gatewayRoutes()
+	a.operatorRoutes()
 	a.plainRoutes()
 	a.issuerRoutes()
 }

@@ -27,8 +27,19 @@ func serve[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Con
 	route := op.Route()
 	b := a.newBinding(route)
 	a.document(route, b)
+	a.handle(route, perform(a, b, act))
+}
+
+// operate is serve for the operator's door, which is no part of the document.
+func operate[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Context, fairlead.Caller, In) (Out, error)) {
+	route := op.Route()
+	a.handleAt(a.operator, route, operator, perform(a, a.newBinding(route), act))
+}
+
+// perform reads a request, and writes what act gives.
+func perform[In, Out any](a *API, b *binding, act func(context.Context, fairlead.Caller, In) (Out, error)) func(context.Context, *exchange) error {
 	_, empty := any(*new(Out)).(wire.None)
-	a.handle(route, func(ctx context.Context, x *exchange) error {
+	return func(ctx context.Context, x *exchange) error {
 		var in In
 		came := x.within(a.BodyTime)
 		err := b.read(x.r, &in)
@@ -46,7 +57,7 @@ func serve[In, Out any](a *API, op wire.Operation[In, Out], act func(context.Con
 			return nil
 		}
 		return x.reply(http.StatusOK, out)
-	})
+	}
 }
 
 // serveValohai adds a route that has Valohai's form: what went wrong is told in its form
@@ -92,6 +103,26 @@ func stream[In any](a *API, op wire.Stream[In], act func(context.Context, *excha
 	})
 }
 
+// operateStream is stream for the operator's door.
+func operateStream[In any](a *API, op wire.Stream[In], act func(context.Context, *exchange, In) error) {
+	route := op.Route()
+	b := a.newBinding(route)
+	a.handleAt(a.operator, route, operator, func(ctx context.Context, x *exchange) error {
+		var in In
+		if err := b.readURL(x.r, &in); err != nil {
+			return err
+		}
+		return act(ctx, x, in)
+	})
+}
+
+// operator is who comes to the operator's door: the house itself.
+func operator(*http.Request) (fairlead.Caller, error) {
+	who := fairlead.System()
+	who.Request = requestID()
+	return who, nil
+}
+
 // exchange is one request and its reply.
 type exchange struct {
 	w   *recorder
@@ -126,16 +157,22 @@ func organizationIn(in any) fairlead.Name {
 // handle adds a route whose caller is found out before do, and whose errors are
 // written as replies.
 func (a *API) handle(route wire.Route, do func(context.Context, *exchange) error) {
+	valohai := strings.HasPrefix(route.Path, wire.ValohaiPrefix+"/")
+	a.handleAt(a.mux, route, func(r *http.Request) (fairlead.Caller, error) { return a.caller(r, route.Open, valohai) }, do)
+}
+
+// handleAt is handle at one of the doors, where a caller is found out in its own way.
+func (a *API) handleAt(mux *http.ServeMux, route wire.Route, caller func(*http.Request) (fairlead.Caller, error), do func(context.Context, *exchange) error) {
 	path := route.Path
 	if strings.HasSuffix(path, "/") {
 		path += "{$}" // this path, and not all that is below it
 	}
-	a.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{w: &recorder{ResponseWriter: w}, r: r, valohai: strings.HasPrefix(path, wire.ValohaiPrefix+"/")}
 		begun := a.Now()
 		ctx := r.Context()
 		var err error
-		x.who, err = a.caller(r, route.Open, x.valohai)
+		x.who, err = caller(r)
 		x.name()
 		if err == nil {
 			err = do(ctx, x)

@@ -20,11 +20,16 @@ type Blob struct {
 	src    Source
 	file   *os.File // with a position of its own; nil until there is a byte
 	hit    bool
+	own    bool // it was in the owner's account before
 	close  sync.Once
 }
 
 // Hit reports whether it was there, whole.
 func (b *Blob) Hit() bool { return b.hit }
+
+// Own reports whether it was there, and the owner had had it already: a hit that tells
+// nothing of what others have.
+func (b *Blob) Own() bool { return b.own }
 
 // Close ends the reading.
 func (b *Blob) Close() error {

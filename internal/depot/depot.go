@@ -225,9 +225,10 @@ func (d *Depot) join(ctx context.Context, w want) (b *Blob, ending <-chan struct
 		file, err := os.Open(d.disk.whole(w.digest))
 		if err == nil {
 			d.counts.hits.Add(1)
+			_, own := e.owners[w.owner]
 			d.use(e, w.owner)
 			e.refs++
-			return &Blob{depot: d, entry: e, file: file, hit: true, src: w.src}, nil, nil
+			return &Blob{depot: d, entry: e, file: file, hit: true, own: own, src: w.src}, nil, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, d.disk.failed("opening", err)

@@ -27,6 +27,7 @@ const (
 	useWord   = "use"   // use <digest> <owner> <unix time>
 	pinWord   = "pin"   // pin <digest> <owner>
 	unpinWord = "unpin" // unpin <digest> <owner>
+	leaveWord = "leave" // leave <digest> <owner>
 	goneWord  = "gone"  // gone <digest>
 )
 
@@ -86,6 +87,10 @@ func (r *remembered) read(words []string, n int) {
 	case words[0] == unpinWord && len(words) == 3:
 		if owner, err := url.QueryUnescape(words[2]); err == nil {
 			delete(r.pins, Owner(owner))
+		}
+	case words[0] == leaveWord && len(words) == 3:
+		if owner, err := url.QueryUnescape(words[2]); err == nil {
+			delete(r.owners, Owner(owner))
 		}
 	}
 }

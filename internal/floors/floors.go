@@ -43,6 +43,7 @@ func Plan() map[string]int {
 		"internal/vault":            5,
 		"internal/issuer":           5,
 		"internal/broker":           5,
+		"internal/cache":            5,
 		"internal/control":          5,
 		"internal/proof":            5,
 		"internal/diagnose":         5,

@@ -34,7 +34,7 @@ func (g *Gateway) serveBlob(w http.ResponseWriter, r *http.Request, t target, s 
 		g.warn(h, r, s, a.view, a.stale)
 	}
 	if list := r.Header["If-None-Match"]; len(list) > 0 && matches(list, h["Etag"][0]) {
-		a.view.count.served(a.hit, a.stale)
+		a.view.count.served(a.hit, a.hit, a.stale)
 		w.WriteHeader(http.StatusNotModified)
 		g.note(r, t, *s, http.StatusNotModified, nil)
 		return nil
@@ -57,7 +57,7 @@ func (g *Gateway) serveBlob(w http.ResponseWriter, r *http.Request, t target, s 
 	h["Accept-Ranges"] = acceptBytes
 	h["Content-Length"] = []string{strconv.FormatInt(want.to-want.from, 10)}
 	if r.Method == http.MethodHead {
-		a.view.count.served(a.hit, a.stale)
+		a.view.count.served(a.hit, a.hit, a.stale)
 		w.WriteHeader(status)
 		g.note(r, t, *s, status, nil)
 		return nil
@@ -75,9 +75,12 @@ func ifRange(r *http.Request, etag string) bool {
 // can say that it isn't whole.
 func (g *Gateway) sendBlob(ctx context.Context, x exchange, a blobAnswer, digest fairlead.Digest, want span, status int) *refusal {
 	out := &late{ResponseWriter: x.w, status: status}
-	hit, err := a.view.copyBlob(ctx, x.s, digest, a.size, want, out)
-	a.view.count.served(hit, a.stale)
+	hit, own, err := a.view.copyBlob(ctx, x.s, digest, a.size, want, out)
+	a.view.count.served(hit, own, a.stale)
 	a.view.count.sent(out.n)
+	if !own {
+		a.view.count.fetched(out.n)
+	}
 	switch {
 	case err == nil:
 		out.begin() // of an empty blob nothing was written
@@ -202,15 +205,15 @@ func (v *view) has(digest fairlead.Digest) bool {
 
 // copyBlob sends a blob out of the depot, or, where the upstream hasn't proved yet to
 // have what is kept, the upstream's own bytes.
-func (v *view) copyBlob(ctx context.Context, s *session, digest fairlead.Digest, size int64, want span, w io.Writer) (hit bool, err error) {
+func (v *view) copyBlob(ctx context.Context, s *session, digest fairlead.Digest, size int64, want span, w io.Writer) (hit, own bool, err error) {
 	g := v.gateway()
 	is, err := g.origins.standing(ctx, digest, v.origin())
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	src := &blobSource{view: v, kc: v.keychain(s), desc: oci.Descriptor{Digest: digest, Size: size}}
 	if is == stranger {
-		return false, src.passOn(ctx, want, w)
+		return false, false, src.passOn(ctx, want, w)
 	}
 	if is == first {
 		var cancel context.CancelFunc
@@ -219,18 +222,18 @@ func (v *view) copyBlob(ctx context.Context, s *session, digest fairlead.Digest,
 	}
 	b, err := g.opts.Depot.Get(ctx, digest, size, v.room.owner(), src)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer func() { _ = b.Close() }()
 	if _, err = b.CopyTo(ctx, w, want.from, want.to); err != nil {
-		return b.Hit(), err
+		return b.Hit(), b.Own(), err
 	}
 	if is == first && want == (span{0, size}) {
 		if err := g.origins.finish(ctx, digest, v.origin()); err != nil {
 			g.opts.Log.WarnContext(ctx, "noting a blob's origin", "digest", string(digest), "error", err.Error())
 		}
 	}
-	return b.Hit(), nil
+	return b.Hit(), b.Own(), nil
 }
 
 // blobSource gives one blob of an upstream. Logins that have ended, redirects to signed
@@ -253,6 +256,7 @@ func (b *blobSource) Fetch(ctx context.Context, from, to int64) (Part, error) {
 		n = to - from
 	}
 	begun := g.opts.Now()
+	v.count.blobs.Add(1)
 	p, err := g.opts.Registries.Part(ctx, b.kc, v.room.resource, b.desc, from, n)
 	if errors.Is(err, oci.ErrNoRange) {
 		from = 0

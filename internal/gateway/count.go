@@ -8,22 +8,40 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
-	"fairlead.dev/fairlead/internal/oci"
+	"fairlead.dev/fairlead/internal/cache"
 )
 
-// count counts what happens for one registry.
+// count counts what happens for one registry, for one organization. It is looked up once
+// for a view: what counts is one addition.
 type count struct {
 	hits, misses, stales, refusals atomic.Int64
 	bytesIn, bytesOut              atomic.Int64
 	requests, failures, took       atomic.Int64
+	// What the organization had had before: a hit on what others have fetched is none to
+	// it.
+	ownHits, ownIn atomic.Int64
+	blobs          atomic.Int64 // requests for parts of them
+	latency        [len(latencies) + 1]atomic.Int64
 }
 
-func (c *count) served(hit bool, stale error) {
+// latencies are the bounds of the histogram of upstreams' answers.
+//
+//nolint:gochecknoglobals // It is a constant in all but the language.
+var latencies = [...]time.Duration{
+	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second,
+}
+
+// served counts an answer. own says that what is a hit was one to the organization too.
+func (c *count) served(hit, own bool, stale error) {
 	switch {
 	case stale != nil:
 		c.stales.Add(1)
 	case hit:
 		c.hits.Add(1)
+		if own {
+			c.ownHits.Add(1)
+		}
 	default:
 		c.misses.Add(1)
 	}
@@ -32,9 +50,17 @@ func (c *count) served(hit bool, stale error) {
 func (c *count) sent(n int64)     { c.bytesOut.Add(n) }
 func (c *count) received(n int64) { c.bytesIn.Add(n) }
 
+// fetched counts bytes that the organization hadn't had before, wherever they came from.
+func (c *count) fetched(n int64) { c.ownIn.Add(n) }
+
 func (c *count) upstream(took time.Duration, err error) {
 	c.requests.Add(1)
 	c.took.Add(int64(took))
+	i := 0
+	for i < len(latencies) && took > latencies[i] {
+		i++
+	}
+	c.latency[i].Add(1)
 	switch {
 	case err == nil:
 	case passing(err):
@@ -44,95 +70,122 @@ func (c *count) upstream(took time.Duration, err error) {
 	}
 }
 
-// counts are the counters by registry.
-type counts struct {
-	mu     sync.RWMutex
-	byHost map[string]*count
+func (c *count) traffic(org fairlead.OrganizationID, host string) cache.Traffic {
+	t := cache.Traffic{
+		Organization: org, Host: host, Took: time.Duration(c.took.Load()), Blobs: c.blobs.Load(),
+		GatewayTraffic: fairlead.GatewayTraffic{
+			Hits: c.hits.Load(), Misses: c.misses.Load(), Stales: c.stales.Load(), Fetched: c.bytesIn.Load(), Sent: c.bytesOut.Load(),
+			Requests: c.requests.Load(), Failures: c.failures.Load(), Refusals: c.refusals.Load(),
+		},
+	}
+	t.Own = t.GatewayTraffic
+	t.Own.Hits, t.Own.Fetched = c.ownHits.Load(), c.ownIn.Load()
+	t.Own.Misses += t.Hits - t.Own.Hits
+	return t
 }
 
-// mostCounted bounds the registries that are counted apart. Whoever may pull may name any
-// host: what comes after is counted as "other".
-const mostCounted = 1000
+// counts are the counters by organization and registry.
+type counts struct {
+	mu    sync.RWMutex
+	byKey map[countKey]*count
+	hosts map[fairlead.OrganizationID]int
+}
 
-func newCounts() *counts { return &counts{byHost: map[string]*count{}} }
+type countKey struct {
+	organization fairlead.OrganizationID
+	host         string
+}
 
-func (c *counts) of(host string) *count {
+// mostCounted bounds the registries that are counted apart for an organization. Whoever
+// may pull may name any host: what comes after is counted as otherHost.
+const (
+	mostCounted = 200
+	otherHost   = "other"
+)
+
+func newCounts() *counts {
+	return &counts{byKey: map[countKey]*count{}, hosts: map[fairlead.OrganizationID]int{}}
+}
+
+func (c *counts) of(org fairlead.OrganizationID, host string) *count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := c.byHost[host]
-	if known == nil && len(c.byHost) >= mostCounted {
-		host = "other"
-		known = c.byHost[host]
+	known := c.byKey[countKey{org, host}]
+	if known == nil && c.hosts[org] >= mostCounted {
+		host = otherHost
+		known = c.byKey[countKey{org, host}]
 	}
 	if known == nil {
 		known = &count{}
-		c.byHost[host] = known
+		c.byKey[countKey{org, host}] = known
+		c.hosts[org]++
 	}
 	return known
 }
 
-// Metrics is what was counted for a registry since the start.
+// Traffic gives what was counted, by organization and registry, and since when.
+func (g *Gateway) Traffic() ([]cache.Traffic, time.Time) {
+	g.counts.mu.RLock()
+	defer g.counts.mu.RUnlock()
+	list := make([]cache.Traffic, 0, len(g.counts.byKey))
+	for k, c := range g.counts.byKey {
+		list = append(list, c.traffic(k.organization, k.host))
+	}
+	slices.SortFunc(list, func(a, b cache.Traffic) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Organization, b.Organization))
+	})
+	return list, g.since
+}
+
+// Metrics is what was counted for a registry since the start, for all organizations.
 type Metrics struct {
 	Registry string
-	// Hits were answered without asking the upstream, Misses after asking it, and Stales
-	// with what was there while it didn't answer.
-	Hits, Misses, Stales int64
-	// BytesIn came from the upstream, BytesOut went to clients.
-	BytesIn, BytesOut int64
-	// Requests were made to the upstream. Failures got no answer, or a bad one; Refusals
-	// were answered no.
-	Requests, Failures, Refusals int64
-	// Took is how long the requests took together.
-	Took time.Duration
+	fairlead.GatewayTraffic
+	// Took is how long the requests took together; Latency counts them by how long: up to
+	// each of [Latencies], and longer.
+	Took    time.Duration
+	Latency []int64
 }
+
+// Latencies are the bounds of [Metrics.Latency].
+func Latencies() []time.Duration { return latencies[:] }
 
 // Metrics gives what was counted, by registry.
 func (g *Gateway) Metrics() []Metrics {
 	g.counts.mu.RLock()
 	defer g.counts.mu.RUnlock()
-	list := make([]Metrics, 0, len(g.counts.byHost))
-	for host, c := range g.counts.byHost {
-		list = append(list, Metrics{
-			Registry: host, Hits: c.hits.Load(), Misses: c.misses.Load(), Stales: c.stales.Load(),
-			BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
-			Requests: c.requests.Load(), Failures: c.failures.Load(), Refusals: c.refusals.Load(), Took: time.Duration(c.took.Load()),
-		})
+	byHost := map[string]*Metrics{}
+	for k, c := range g.counts.byKey {
+		m := byHost[k.host]
+		if m == nil {
+			m = &Metrics{Registry: k.host, Latency: make([]int64, len(c.latency))}
+			byHost[k.host] = m
+		}
+		t := c.traffic(k.organization, k.host)
+		m.GatewayTraffic, m.Took = m.Plus(t.GatewayTraffic), m.Took+t.Took
+		for i := range c.latency {
+			m.Latency[i] += c.latency[i].Load()
+		}
+	}
+	list := make([]Metrics, 0, len(byHost))
+	for _, m := range byHost {
+		list = append(list, *m)
 	}
 	slices.SortFunc(list, func(a, b Metrics) int { return cmp.Compare(a.Registry, b.Registry) })
 	return list
 }
 
-// Upstream is how a registry stands to one login of an organization.
-type Upstream struct {
-	Organization fairlead.OrganizationID
-	Connector    fairlead.ConnectorID
-	Registry     string
-	// Quota is what it said of what may still be pulled, at Quoted.
-	Quota  oci.Quota
-	Quoted time.Time
-	// Paused is until when it isn't asked, zero if it is.
-	Paused time.Time
-	// Failed is when it didn't answer, zero if it did the last time.
-	Failed time.Time
-}
-
-// Upstreams gives how the registries stand to an organization's logins.
-func (g *Gateway) Upstreams(org fairlead.OrganizationID) []Upstream {
+// Logins gives how the registries stand to the organizations' logins.
+func (g *Gateway) Logins() []cache.Login {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	var list []Upstream
+	now := g.opts.Now()
+	list := make([]cache.Login, 0, len(g.hosts))
 	for k, h := range g.hosts {
-		if k.organization != org {
-			continue
-		}
-		h.mu.Lock()
-		list = append(list, Upstream{
-			Organization: org, Connector: k.connector, Registry: k.host, Quota: h.quota, Quoted: h.quoted, Paused: h.paused, Failed: h.failed,
-		})
-		h.mu.Unlock()
+		list = append(list, cache.Login{Organization: k.organization, Connector: k.connector, Host: k.host, GatewayLimit: h.limit(now)})
 	}
-	slices.SortFunc(list, func(a, b Upstream) int {
-		return cmp.Or(cmp.Compare(a.Registry, b.Registry), cmp.Compare(a.Connector, b.Connector))
+	slices.SortFunc(list, func(a, b cache.Login) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.Connector, b.Connector))
 	})
 	return list
 }

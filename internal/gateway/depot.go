@@ -23,6 +23,8 @@ type Blob interface {
 	Size(ctx context.Context) (int64, error)
 	// Hit reports whether the bytes were there already.
 	Hit() bool
+	// Own reports whether the owner had had them before: a hit that tells nothing of others.
+	Own() bool
 	// CopyTo writes the bytes from an offset up to another (negative: to the end), as they
 	// come. Whoever was given the last byte was given the right ones.
 	CopyTo(ctx context.Context, w io.Writer, from, to int64) (int64, error)

@@ -39,6 +39,12 @@ type Origins interface {
 	PutOrigin(ctx context.Context, o fairlead.Origin) error
 }
 
+// Catalog remembers under which names an organization has images. What it gives is where
+// the use of one is noted: Unix time, in seconds.
+type Catalog interface {
+	Seen(org fairlead.OrganizationID, r ref.Resource, reference string, digest fairlead.Digest) *atomic.Int64
+}
+
 // Options are what the gateway stands on, and its settings.
 type Options struct {
 	Identity      *identity.Identity
@@ -46,6 +52,7 @@ type Options struct {
 	Registries    *oci.Client
 	Depot         Depot
 	Origins       Origins
+	Catalog       Catalog
 	Organizations Organizations
 	Held          Held
 	// Record writes an event.
@@ -92,6 +99,7 @@ type Gateway struct {
 	shelf   *shelf
 	origins *origins
 	counts  *counts
+	since   time.Time // when counting began
 
 	mu    sync.RWMutex
 	rooms map[roomKey]*room
@@ -112,6 +120,7 @@ func New(o Options) *Gateway {
 		shelf:   newShelf(o.Now),
 		origins: newOrigins(o.Origins, o.Now),
 		counts:  newCounts(),
+		since:   o.Now(),
 		rooms:   map[roomKey]*room{}, names: map[nameKey]*alias{}, hosts: map[hostKey]*host{},
 		prefix: hex.EncodeToString(b[:]),
 	}

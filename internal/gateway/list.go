@@ -50,7 +50,7 @@ func (room *room) listed(ctx context.Context, s *session, t target, what string,
 	l, granted, usable := v.lists[what], v.granted(now), v.usable(now)
 	v.mu.RUnlock()
 	if l != nil && granted && now.Sub(l.checked) < o.TagLife {
-		v.count.served(true, nil)
+		v.count.served(true, true, nil)
 		return v, l, nil, nil
 	}
 	asked := v.ask(ctx, s, what, false, func(ctx context.Context, kc keychain) error {
@@ -69,12 +69,12 @@ func (room *room) listed(ctx context.Context, s *session, t target, what string,
 	})
 	switch err := v.await(ctx, asked, usable && l != nil); {
 	case err != nil && usable && l != nil && passing(err):
-		v.count.served(true, err)
+		v.count.served(true, true, err)
 		return v, l, err, nil
 	case err != nil:
 		return nil, nil, nil, err
 	}
-	v.count.served(false, nil)
+	v.count.served(false, false, nil)
 	v.mu.RLock()
 	l = v.lists[what]
 	v.mu.RUnlock()
@@ -152,6 +152,7 @@ func (v *view) readTags(ctx context.Context, kc keychain, query url.Values) (*li
 		return nil, err
 	}
 	v.count.received(int64(len(raw)))
+	v.count.fetched(int64(len(raw)))
 	var reply struct {
 		Tags []string `json:"tags"`
 	}
@@ -268,6 +269,7 @@ func (v *view) readReferrers(ctx context.Context, kc keychain, digest string) (*
 			return nil, err
 		}
 		v.count.received(int64(len(raw)))
+		v.count.fetched(int64(len(raw)))
 		var one referrerIndex
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return nil, &fairlead.Error{

@@ -59,7 +59,7 @@ func (g *Gateway) serveManifest(w http.ResponseWriter, r *http.Request, t target
 
 func (g *Gateway) sendManifest(w http.ResponseWriter, r *http.Request, t target, s *session, a answer) {
 	h := w.Header()
-	a.view.count.served(a.hit, a.stale)
+	a.view.count.served(a.hit, a.hit, a.stale)
 	if !a.checked.IsZero() {
 		h["Cache-Control"] = ownFresh
 		if age := int64(g.opts.Now().Sub(a.checked) / time.Second); age > 0 && a.hit {
@@ -113,11 +113,22 @@ func (room *room) byTag(ctx context.Context, s *session, t target, whole bool) (
 	age := now.Sub(have.checked)
 	a := answer{view: v, doc: d, Descriptor: have.Descriptor, checked: have.checked, hit: true}
 	usable = usable && ok && (d != nil || !whole)
+	if ok {
+		have.used.Store(now.Unix())
+	}
 	if granted && usable && age < o.TagLife {
 		return v.load(ctx, s, a)
 	}
 	if granted && ok && age < o.TagLife { // a HEAD has asked before
 		return v.fetch(ctx, s, have.Digest, have.checked)
+	}
+	if granted && usable {
+		if err := room.gateway.hostOf(v).spare(now); err != nil {
+			if age >= o.TagLife+o.Grace {
+				a.stale = err
+			}
+			return v.load(ctx, s, a)
+		}
 	}
 	asked := v.ask(ctx, s, "tag "+t.reference, true, func(ctx context.Context, kc keychain) error {
 		return v.refresh(ctx, kc, t.reference, whole)
@@ -161,17 +172,24 @@ func (v *view) refresh(ctx context.Context, kc keychain, tag string, whole bool)
 		if err != nil {
 			return err
 		}
-		v.gateway().hostOf(v).quotes(v.gateway().opts.Now(), f.Quota)
-		if said && f.Size > 0 && f.MediaType != "" {
-			v.mu.RLock()
-			there := v.docs[f.Digest] != nil
-			v.mu.RUnlock()
+		v.mu.RLock()
+		there := v.docs[f.Digest] != nil
+		older := v.docs[have.Digest] != nil
+		v.mu.RUnlock()
+		known := said && f.Size > 0 && f.MediaType != ""
+		if older && !there && whole {
+			if err := v.gateway().hostOf(v).spare(v.gateway().opts.Now()); err != nil {
+				v.allow() // it has answered, and the right to read hasn't gone
+				return err
+			}
+		}
+		if known {
 			if whole && !there {
 				if _, err := v.get(ctx, kc, string(f.Digest)); err != nil {
 					return err
 				}
 			}
-			v.stand(tag, f.Descriptor)
+			v.stand(tag, f)
 			return nil
 		}
 	}
@@ -183,9 +201,12 @@ func (v *view) refresh(ctx context.Context, kc keychain, tag string, whole bool)
 }
 
 func (v *view) stand(tag string, d oci.Descriptor) {
+	now := v.gateway().opts.Now()
+	used := v.seen(tag, d.Digest)
+	used.Store(now.Unix())
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	put(v.tags, tag, tagged{d, v.gateway().opts.Now()})
+	put(v.tags, tag, tagged{d, now, used})
 }
 
 // get fetches a manifest with the view's login, and remembers that.
@@ -195,9 +216,9 @@ func (v *view) get(ctx context.Context, kc keychain, reference string) (*doc, er
 	if err != nil {
 		return nil, err
 	}
-	g.hostOf(v).quotes(g.opts.Now(), f.Quota)
 	v.count.received(int64(len(raw)))
-	d := g.shelf.add(f.Descriptor, raw)
+	v.count.fetched(int64(len(raw)))
+	d := g.shelf.add(f, raw)
 	if err := g.opts.Depot.Put(ctx, f.Digest, v.room.owner(), raw); err != nil {
 		g.opts.Log.WarnContext(ctx, "keeping manifest", "digest", string(f.Digest), "error", err.Error())
 	}
@@ -219,9 +240,12 @@ func (v *view) fetch(ctx context.Context, s *session, digest fairlead.Digest, ch
 	if err := v.await(ctx, asked, false); err != nil {
 		return answer{}, err
 	}
-	v.mu.RLock()
+	used := v.seen(string(digest), digest)
+	used.Store(v.gateway().opts.Now().Unix())
+	v.mu.Lock()
+	put(v.uses, digest, used)
 	d := v.docs[digest]
-	v.mu.RUnlock()
+	v.mu.Unlock()
 	if d == nil {
 		return answer{}, fairlead.Missing(fairlead.LeasePull)
 	}
@@ -261,7 +285,11 @@ func (room *room) byDigest(ctx context.Context, s *session, t target, digest fai
 	}
 	v.mu.RLock()
 	d, granted, usable := v.docs[digest], v.granted(now), v.usable(now)
+	used := v.uses[digest]
 	v.mu.RUnlock()
+	if used != nil {
+		used.Store(now.Unix())
+	}
 	if d == nil {
 		return v.fetch(ctx, s, digest, time.Time{})
 	}
@@ -270,8 +298,7 @@ func (room *room) byDigest(ctx context.Context, s *session, t target, digest fai
 		return v.load(ctx, s, a)
 	}
 	asked := v.ask(ctx, s, "manifest "+string(digest), true, func(ctx context.Context, kc keychain) error {
-		f, said, err := o.Registries.HeadManifest(ctx, kc, room.resource, string(digest), oci.Descriptor{})
-		room.gateway.hostOf(v).quotes(now, f.Quota)
+		_, said, err := o.Registries.HeadManifest(ctx, kc, room.resource, string(digest), oci.Descriptor{})
 		if err == nil && !said {
 			_, err = v.get(ctx, kc, string(digest))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -32,6 +33,8 @@ type view struct {
 	docs  map[fairlead.Digest]*doc
 	blobs map[fairlead.Digest]int64
 	lists map[string]*listing
+	// uses is where the use of a manifest by its digest is noted.
+	uses map[fairlead.Digest]*atomic.Int64
 	// handed is until when a reader doesn't lease again.
 	handed map[reader]time.Time
 	// told says that it was recorded that the upstream doesn't answer.
@@ -42,12 +45,13 @@ type view struct {
 type tagged struct {
 	oci.Descriptor
 	checked time.Time
+	used    *atomic.Int64 // where its use is noted
 }
 
 func newView(r *room, c fairlead.Coverage, i ref.Image) *view {
 	return &view{
-		room: r, cover: c, image: i, count: r.gateway.counts.of(r.resource.Host),
-		tags: map[string]tagged{}, docs: map[fairlead.Digest]*doc{}, blobs: map[fairlead.Digest]int64{},
+		room: r, cover: c, image: i, count: r.gateway.counts.of(r.tenant.organization, r.resource.Host),
+		uses: map[fairlead.Digest]*atomic.Int64{}, tags: map[string]tagged{}, docs: map[fairlead.Digest]*doc{}, blobs: map[fairlead.Digest]int64{},
 		lists: map[string]*listing{}, handed: map[reader]time.Time{},
 	}
 }
@@ -149,6 +153,7 @@ func (v *view) scope() fairlead.Scope {
 type keychain struct {
 	leases Leases
 	asker  fairlead.Asker
+	view   *view
 }
 
 // Lease is the broker's.
@@ -160,7 +165,7 @@ func (k keychain) Lease(ctx context.Context, s fairlead.Scope) (fairlead.Lease, 
 func (k keychain) Refused(_ context.Context, l fairlead.Lease) { k.leases.Refused(l.ID) }
 
 func (v *view) keychain(s *session) keychain {
-	return keychain{v.gateway().opts.Leases, v.asker(s)}
+	return keychain{v.gateway().opts.Leases, v.asker(s), v}
 }
 
 // passing reports whether an error says nothing about the right to read: then what was
@@ -190,8 +195,11 @@ func (v *view) ask(ctx context.Context, s *session, what string, content bool, d
 		}
 		begun := g.opts.Now()
 		err := do(ctx, kc)
+		if isSparing(err) {
+			return nil, err
+		}
 		v.count.upstream(g.opts.Now().Sub(begun), err)
-		h.learn(g.opts.Now(), err)
+		err = h.learn(g.opts.Now(), err)
 		switch {
 		case err == nil && content:
 			v.allow()
@@ -243,7 +251,8 @@ type host struct {
 	failed time.Time
 	// paused is until when it isn't asked, since it has said so.
 	paused time.Time
-	quota  oci.Quota
+	// quota is what it said last of how much may be pulled, at quoted.
+	quota  oci.RateLimit
 	quoted time.Time
 }
 
@@ -278,19 +287,6 @@ func (g *Gateway) hostOf(v *view) *host {
 	return h
 }
 
-// closed says why it isn't asked just now.
-func (h *host) closed(now time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !now.Before(h.paused) {
-		return nil
-	}
-	return &fairlead.Error{
-		Kind: fairlead.Limited, Code: fairlead.CodeRateLimited, What: "asking the registry", Why: "it has had too many requests", RetryAt: h.paused,
-		Remedy: "wait until " + h.paused.UTC().Format("15:04:05 MST") + ", or connect it with a login that has a higher limit",
-	}
-}
-
 func (h *host) failing(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -302,33 +298,4 @@ func (h *host) late(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failed = now
-}
-
-func (h *host) learn(now time.Time, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch fairlead.KindOf(err) {
-	case fairlead.Limited:
-		at := fairlead.AsError("", err).RetryAt
-		if !at.After(now) {
-			at = now.Add(shortPause)
-		}
-		if most := now.Add(longPause); at.After(most) {
-			at = most
-		}
-		h.paused = at
-	case fairlead.Unavailable, fairlead.Internal:
-		h.failed = now
-	default:
-		h.failed = time.Time{}
-	}
-}
-
-func (h *host) quotes(now time.Time, q oci.Quota) {
-	if !q.Known {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.quota, h.quoted = q, now
 }

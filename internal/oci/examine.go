@@ -26,6 +26,25 @@ type RateLimit struct {
 	Known    bool
 	Left, Of int
 	Window   int // seconds; 0 if it doesn't say
+	// Source is whom it counts them for: an address or an account ("docker-ratelimit-source").
+	Source string
+}
+
+// Quoter is a keychain that wants to know what a registry says of its limit, with any
+// reply to a login of the keychain's. What storage says that it sends to isn't told.
+type Quoter interface {
+	Quoted(l RateLimit)
+}
+
+// quote tells the keychain what a reply says of the registry's limit.
+func (p *pull) quote(res *followed) {
+	q, ok := p.kc.(Quoter)
+	if !ok || res.foreign != "" {
+		return
+	}
+	if l := rateLimit(res.Header); l.Known {
+		q.Quoted(l)
+	}
 }
 
 // Examine is [Client.Resolve] that also gives what stands beside the answer. It asks
@@ -49,7 +68,16 @@ func rateLimit(h http.Header) RateLimit {
 	if !ok || !there || left > of {
 		return RateLimit{}
 	}
-	return RateLimit{Known: true, Left: left, Of: of, Window: max(window, w)}
+	return RateLimit{Known: true, Left: left, Of: of, Window: max(window, w), Source: sourceOf(h.Get("Docker-Ratelimit-Source"))}
+}
+
+// sourceOf reads an address or an identifier; what is neither is left out.
+func sourceOf(s string) string {
+	const most = 64
+	if len(s) > most || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	return s
 }
 
 func limitOf(s string) (n, window int, ok bool) {

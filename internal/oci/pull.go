@@ -50,6 +50,7 @@ func (p *pull) get(ctx context.Context, method string, h http.Header, accept fun
 	if err != nil {
 		return nil, err
 	}
+	p.quote(res)
 	if accept(res.StatusCode) {
 		return res, nil
 	}

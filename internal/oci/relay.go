@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -15,30 +13,16 @@ import (
 	"fairlead.dev/fairlead/ref"
 )
 
-// Quota is what a registry says of how much may still be pulled (Docker Hub,
-// "ratelimit-limit"). The zero Quota is nothing said.
-type Quota struct {
-	Limit, Remaining int
-	Window           time.Duration
-	Known            bool
-}
-
-// Found is a manifest that a registry has.
-type Found struct {
-	Descriptor
-	Quota Quota
-}
-
 // ociArtifact is a type of manifest that the specification had before 1.1.
 const ociArtifact = "application/vnd.oci.artifact.manifest.v1+json"
 
 // HeadManifest asks which manifest a reference stands for, without fetching it. ok is
 // false where the registry doesn't say it in full: then only the bytes tell. known is the
 // digest that was there the last time, "" for none. Errors are those of [Client.Resolve].
-func (c *Client) HeadManifest(ctx context.Context, kc fairlead.Keychain, r ref.Resource, reference string, known Descriptor) (f Found, ok bool, err error) {
+func (c *Client) HeadManifest(ctx context.Context, kc fairlead.Keychain, r ref.Resource, reference string, known Descriptor) (d Descriptor, ok bool, err error) {
 	p := c.relay(kc, r, reference, "resolving ")
 	if err := checkReference(p.what, reference); err != nil {
-		return Found{}, false, err
+		return Descriptor{}, false, err
 	}
 	h := relayAccepts()
 	if known.Digest != "" {
@@ -48,39 +32,38 @@ func (c *Client) HeadManifest(ctx context.Context, kc fairlead.Keychain, r ref.R
 		return status == http.StatusOK || status == http.StatusNotModified || status == http.StatusMethodNotAllowed
 	}, "manifests", reference)
 	if err != nil {
-		return Found{}, false, err
+		return Descriptor{}, false, err
 	}
 	drain(res.Body)
-	q := quotaOf(res.Header, res.foreign)
 	if res.StatusCode == http.StatusNotModified && known.Digest != "" {
-		return Found{Descriptor: known, Quota: q}, true, nil
+		return known, true, nil
 	}
-	f = Found{Descriptor: Descriptor{
+	d = Descriptor{
 		MediaType: bareType(res.Header.Get("Content-Type")), Digest: fairlead.Digest(res.Header.Get("Docker-Content-Digest")), Size: res.ContentLength,
-	}, Quota: q}
-	named := ref.CheckDigest(string(f.Digest)) == nil && (!strings.Contains(reference, ":") || string(f.Digest) == reference)
-	return f, res.StatusCode == http.StatusOK && named, nil
+	}
+	named := ref.CheckDigest(string(d.Digest)) == nil && (!strings.Contains(reference, ":") || string(d.Digest) == reference)
+	return d, res.StatusCode == http.StatusOK && named, nil
 }
 
 // GetManifest fetches a manifest as it is, of whatever kind, and checks it against its
 // digest: the one that it is asked for by, or else the one that the registry names.
 // Errors are those of [Client.Resolve].
-func (c *Client) GetManifest(ctx context.Context, kc fairlead.Keychain, r ref.Resource, reference string) ([]byte, Found, error) {
+func (c *Client) GetManifest(ctx context.Context, kc fairlead.Keychain, r ref.Resource, reference string) ([]byte, Descriptor, error) {
 	p := c.relay(kc, r, reference, "fetching the manifest of ")
 	if err := checkReference(p.what, reference); err != nil {
-		return nil, Found{}, err
+		return nil, Descriptor{}, err
 	}
 	res, err := p.get(ctx, http.MethodGet, relayAccepts(), only200, "manifests", reference)
 	if err != nil {
-		return nil, Found{}, err
+		return nil, Descriptor{}, err
 	}
 	raw, err := p.whole(res.Body, maxManifest)
 	_ = res.Body.Close()
 	if err != nil {
-		return nil, Found{}, err
+		return nil, Descriptor{}, err
 	}
 	d, err := p.describe(reference, res.Header, raw)
-	return raw, Found{Descriptor: d, Quota: quotaOf(res.Header, res.foreign)}, err
+	return raw, d, err
 }
 
 // describe checks what came and says what it is.
@@ -203,32 +186,4 @@ func relayAccepts() http.Header {
 		}, ", ")},
 		"Accept-Encoding": {"identity"},
 	}
-}
-
-// quotaOf reads "ratelimit-limit: 100;w=21600", which only the registry itself may say.
-func quotaOf(h http.Header, foreign string) Quota {
-	if foreign != "" {
-		return Quota{}
-	}
-	limit, window, ok := quotaPart(h.Get("Ratelimit-Limit"))
-	left, _, ok2 := quotaPart(h.Get("Ratelimit-Remaining"))
-	if !ok || !ok2 {
-		return Quota{}
-	}
-	return Quota{Limit: limit, Remaining: left, Window: window, Known: true}
-}
-
-func quotaPart(s string) (n int, window time.Duration, ok bool) {
-	number, rest, _ := strings.Cut(s, ";")
-	n, err := strconv.Atoi(strings.TrimSpace(number))
-	if err != nil || n < 0 {
-		return 0, 0, false
-	}
-	const most = 366 * 24 * 3600
-	if w, found := strings.CutPrefix(strings.TrimSpace(rest), "w="); found {
-		if seconds, err := strconv.Atoi(w); err == nil && seconds > 0 && seconds < most {
-			window = time.Duration(seconds) * time.Second
-		}
-	}
-	return n, window, true
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/broker"
+	"fairlead.dev/fairlead/internal/cache"
 	"fairlead.dev/fairlead/internal/depot"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/oci"
@@ -28,15 +30,20 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 	if err != nil {
 		return nil, err
 	}
+	dir := filepath.Join(o.Data, "gateway")
 	s.depot, err = depot.Open(ctx, depot.Options{
-		Dir: filepath.Join(o.Data, "gateway"), Quota: o.GatewayQuota, Now: o.Now, Wait: wait,
+		Dir: dir, Quota: o.GatewayQuota, Now: o.Now, Wait: wait, KeepGoing: o.GatewayKeepGoing,
+		OwnerQuota: func(depot.Owner) int64 { return o.GatewayOrganizationQuota },
 		Report: func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return gateway.New(gateway.Options{
-		Identity: s.Identity, Leases: leases, Registries: registries, Depot: shelves{s.depot}, Origins: s.Store,
+	if s.catalog, err = cache.OpenCatalog(dir); err != nil {
+		return nil, err
+	}
+	g := gateway.New(gateway.Options{
+		Identity: s.Identity, Leases: leases, Registries: registries, Depot: shelves{s.depot}, Origins: s.Store, Catalog: s.catalog,
 		Organizations: func(ctx context.Context, id fairlead.OrganizationID) (fairlead.Name, error) {
 			org, err := s.Store.Organization(ctx, id)
 			return org.Name, err
@@ -46,7 +53,21 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 			return s.Store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) { return ev, nil })
 		},
 		Secret: secret, Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Settings: filled(o.Gateway),
-	}), nil
+	})
+	s.cache = cache.New(cache.Options{
+		Depot: s.depot, Door: g, Catalog: s.catalog, Store: s.Store, Now: o.Now, Address: hostOf(o.PublicURL),
+		Quota: func(fairlead.OrganizationID) int64 { return o.GatewayOrganizationQuota },
+	})
+	return g, nil
+}
+
+// hostOf is the host of the public URL, as it stands in front of an image's name.
+func hostOf(public string) string {
+	u, err := url.Parse(public)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // filled gives settings that aren't set their defaults.

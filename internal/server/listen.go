@@ -48,6 +48,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		TLSConfig:   s.opts.TLS,
 	}
+	operator, err := s.listenOperator(ctx)
+	if err != nil {
+		return err
+	}
 	var all sync.WaitGroup
 	ended := make(chan error, len(listeners))
 	for i, l := range listeners {
@@ -57,9 +61,12 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		all.Go(func() { ended <- h.Serve(l) })
 	}
 	all.Go(func() { s.chores(ctx) })
+	all.Go(func() { s.serveOperator(ctx, operator) })
 	all.Go(func() { s.often(ctx, watchEvery, "watching connectors", s.Watch.Round) })
 	all.Go(func() { s.often(ctx, tellEvery, "telling webhooks", s.Webhooks.Round) })
-	var err error
+	if s.cache != nil {
+		all.Go(func() { s.often(ctx, noteEvery, "noting what the gateway keeps", s.cache.Round) })
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-ended:
@@ -76,10 +83,12 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return err
 }
 
-// How often connectors that are due are looked for, and deliveries.
+// How often connectors that are due are looked for, and deliveries, and how often it is
+// written down which images were used.
 const (
 	watchEvery = 20 * time.Second
 	tellEvery  = 2 * time.Second
+	noteEvery  = time.Minute
 )
 
 // often does a round of something again and again, until ctx ends.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/depot"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/seal"
 )
@@ -42,8 +43,12 @@ type Options struct {
 	NoGateway bool
 	Gateway   gateway.Settings
 	// GatewayQuota is how many bytes the gateway keeps; 0 is as many as the disk has room
-	// for.
-	GatewayQuota int64
+	// for. GatewayOrganizationQuota is how many count for an organization at most; 0 is no
+	// limit.
+	GatewayQuota, GatewayOrganizationQuota int64
+	// GatewayKeepGoing says what becomes of a blob on its way that no client waits for any
+	// more; "" is depot.Half.
+	GatewayKeepGoing depot.Policy
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.

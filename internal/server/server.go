@@ -13,6 +13,7 @@ import (
 	"fairlead.dev/fairlead/internal/api"
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
+	"fairlead.dev/fairlead/internal/cache"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
 	"fairlead.dev/fairlead/internal/depot"
@@ -60,6 +61,10 @@ type Server struct {
 	handler http.Handler
 	lock    *os.File
 	depot   *depot.Depot
+	catalog *cache.Catalog
+	cache   *cache.Cache
+	// operator is the door of this machine alone.
+	operator http.Handler
 }
 
 // Providers are the families that there are. Without tools they describe themselves and
@@ -195,12 +200,13 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 		if s.Gateway, err = s.gateway(ctx, leases, registries); err != nil {
 			return err
 		}
-		options.Gateway = s.Gateway
+		options.Gateway, options.Cache = s.Gateway, s.cache
 	}
 	door, err := api.New(options)
 	if err != nil {
 		return err
 	}
+	s.operator = door.Operator()
 	pages, err := web.New(web.Options{SetUp: s.Control, Join: s.Identity, Document: door.Document(), PublicURL: o.PublicURL, Version: o.Version})
 	if err != nil {
 		return err
@@ -244,8 +250,11 @@ func (s *Server) Close() error {
 	if s.Runs != nil {
 		s.Runs.Close()
 	}
+	if s.catalog != nil {
+		err = s.catalog.Close()
+	}
 	if s.depot != nil {
-		err = s.depot.Close()
+		err = errors.Join(err, s.depot.Close())
 	}
 	if s.Store != nil {
 		err = errors.Join(err, s.Store.Close())
