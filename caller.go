@@ -175,9 +175,9 @@ func gerund(verb string) string {
 		return "rolling back"
 	case "state":
 		return "watching"
-	case "stop", "set", "begin", "transfer":
+	case "stop", "set", "begin", "transfer", "pin", "unpin":
 		return verb + verb[len(verb)-1:] + "ing"
-	case "create", "update", "remove", "delete", "rotate", "revoke":
+	case "create", "update", "remove", "delete", "rotate", "revoke", "prune":
 		return verb[:len(verb)-1] + "ing"
 	default:
 		return verb + "ing"

@@ -35,6 +35,7 @@ type Store interface {
 	Origins
 	Pulse
 	Lookouts
+	Tallies
 
 	// Write runs change in one transaction, adds the event that it returns, and
 	// commits. If change returns an error, or an event without an action, nothing is

@@ -48,6 +48,7 @@ type serveFlags struct {
 	verifyEvery    time.Duration
 	expiryNotice   time.Duration
 	gateway        gatewayFlags
+	metrics        metricsFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -76,6 +77,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	fl.BoolVar(&f.noWorker, "no-worker", false, "run no worker inside")
 	f.worker.add(c)
 	f.gateway.add(c)
+	f.metrics.add(c)
 	return c
 }
 
@@ -118,6 +120,13 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	o.Undiagnosed = !f.diagnose
 	o.VerifyEvery, o.ExpiryNotice = f.verifyEvery, f.expiryNotice
 	f.gateway.set(&o)
+	scrapes, err := a.listenMetrics(ctx, f.metrics, &o)
+	if err != nil {
+		return err
+	}
+	if scrapes != nil {
+		defer func() { _ = scrapes.Close() }()
+	}
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err
@@ -133,6 +142,16 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	}
 	if !offer.IsZero() {
 		a.hint("Nobody has set it up yet. Open this link, which holds once, or run `fairlead setup --data %s`:\n  %s", f.store.data, offer.Reveal())
+	}
+	if scrapes != nil {
+		a.hint("Metrics are at %s", metricsURL(scrapes, o))
+		scraped, end := context.WithCancel(ctx)
+		defer end()
+		go func() {
+			if err := s.ServeMetrics(scraped, scrapes); err != nil {
+				log.ErrorContext(ctx, "answering scrapes", "error", err.Error())
+			}
+		}()
 	}
 	return a.answerAll(ctx, s, listener, f, log)
 }

@@ -69,6 +69,8 @@ type Options struct {
 	// Gateway and Cache are nil if the server has none.
 	Gateway Gateway
 	Cache   *cache.Cache
+	// Observe gives what is told of the requests of a route; nil is nothing.
+	Observe func(method, route string) func(status int, took time.Duration)
 	// BodyTime is how long a JSON body may take to come; 0 is [DefaultBodyTime].
 	BodyTime time.Duration
 	// Version is the build's, for the OpenAPI document.

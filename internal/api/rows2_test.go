@@ -108,3 +108,19 @@ func stackRows() []row {
 		}),
 	}
 }
+
+func gatewayRows() []row {
+	image := func(n names) string { return n.host + "/team/kept:v1" }
+	return []row{
+		get(wire.PrefetchImage, inAcme, func(n names) wire.PrefetchRequest {
+			return wire.PrefetchRequest{OrganizationPath: org(n), Image: image(n)}
+		}).plus(need{fairlead.LeasePull, inAcme}),
+		op(wire.ShowGateway, inAcme, org),
+		op(wire.ListCached, inAcme, org),
+		op(wire.PinImage, inAcme, func(n names) wire.PinRequest { return wire.PinRequest{OrganizationPath: org(n), Image: image(n)} }),
+		op(wire.UnpinImage, inAcme, func(n names) wire.UnpinRequest { return wire.UnpinRequest{OrganizationPath: org(n), Image: image(n)} }),
+		get(wire.PruneGateway, inAcme, func(n names) wire.PruneGatewayRequest {
+			return wire.PruneGatewayRequest{OrganizationPath: org(n), PruneRequest: wire.PruneRequest{To: "0"}}
+		}),
+	}
+}

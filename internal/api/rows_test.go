@@ -144,6 +144,7 @@ func personal(r row) row {
 func rows() []row {
 	var list []row
 	list = append(list, valohaiRows()...)
+	list = append(list, gatewayRows()...)
 	list = append(list, registryRows()...)
 	list = append(list, stackRows()...)
 	list = append(list, webhookRows()...)

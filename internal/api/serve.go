@@ -167,6 +167,10 @@ func (a *API) handleAt(mux *http.ServeMux, route wire.Route, caller func(*http.R
 	if strings.HasSuffix(path, "/") {
 		path += "{$}" // this path, and not all that is below it
 	}
+	observed := func(int, time.Duration) {}
+	if a.Observe != nil {
+		observed = a.Observe(route.Method, route.Path)
+	}
 	mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{w: &recorder{ResponseWriter: w}, r: r, valohai: strings.HasPrefix(path, wire.ValohaiPrefix+"/")}
 		begun := a.Now()
@@ -182,6 +186,7 @@ func (a *API) handleAt(mux *http.ServeMux, route wire.Route, caller func(*http.R
 			x.fail(err)
 		}
 		a.note(ctx, x, route, begun, err)
+		observed(x.w.status, a.Now().Sub(begun))
 	})
 }
 

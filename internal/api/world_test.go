@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -153,6 +154,12 @@ func (w *world) things(t *testing.T) {
 		OrganizationPath: acme, Name: string(w.registry), Pattern: w.host + "/team/*", Push: true, PlainHTTP: true, NewConnector: &own,
 	})
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.spareRegistry), Pattern: "spare.example.com/*"})
+	registrytest.Push(t, reg, registrytest.RandomImage(t, 100), "team/kept:v1", registrytest.Account{Name: robot, Password: "robot-password", Rights: registrytest.Everything()})
+	lines, _, err := client.Get(t.Context(), w.Ann, wire.PrefetchImage, wire.PrefetchRequest{OrganizationPath: acme, Image: w.host + "/team/kept:v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain(t, lines)
 	w.credentials(t)
 	w.oldRegistry = "registry-old"
 	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{OrganizationPath: acme, Name: string(w.oldRegistry), Pattern: "old.example.com/*"})
@@ -269,4 +276,13 @@ func (w *world) look(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// drain reads a reply to its end.
+func drain(t *testing.T, body io.ReadCloser) {
+	t.Helper()
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		t.Fatal(err)
+	}
+	_ = body.Close()
 }

@@ -35,7 +35,13 @@ type Broker struct {
 	entries *entries
 	leases  *cache
 	used    sync.Map // connector -> when its use was noted last
+	// observed is told of each lease that was asked for.
+	observed func(family string, l fairlead.Lease, err error)
 }
+
+// Observe has each lease that is asked for be told of: the family of the connector that
+// is to open it ("" is none), and what came of it. It is called before the first one.
+func (b *Broker) Observe(tell func(family string, l fairlead.Lease, err error)) { b.observed = tell }
 
 // New makes a broker.
 func New(store fairlead.Store, providers provider.Set, vault Opener, trader Trader, now func() time.Time) *Broker {
@@ -61,6 +67,16 @@ func asking(a fairlead.Asker) string {
 // Lease gives an asker a login for the scope: see [fairlead.Keychain] for the errors.
 // The login is the broker's: the same for all who may have it.
 func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) (fairlead.Lease, error) {
+	family := ""
+	l, err := b.lease(ctx, a, s, &family)
+	if b.observed != nil {
+		b.observed(family, l, err)
+	}
+	return l, err
+}
+
+// lease makes a lease, and says of which family the connector is that opens it.
+func (b *Broker) lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope, family *string) (fairlead.Lease, error) {
 	if s.Resource.Host == "" || s.Resource.Repository == "" {
 		return fairlead.Lease{}, &fairlead.Error{
 			Kind: fairlead.Invalid, Field: "image", What: "leasing a login", Why: "it was asked for without a repository",
@@ -83,6 +99,9 @@ func (b *Broker) Lease(ctx context.Context, a fairlead.Asker, s fairlead.Scope) 
 		table, err := b.entries.of(ctx, a.Project.Organization)
 		if err != nil {
 			return fairlead.Lease{}, err
+		}
+		if e, ok := table.find(image(a, s.Resource)); ok && e.Connector != "" {
+			*family = string(e.connector.Family)
 		}
 		l, err := b.from(ctx, a, s, table)
 		if err == nil || try == mostTries || !b.entries.outdated(ctx, a.Project.Organization, table) {

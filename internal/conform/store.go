@@ -71,6 +71,7 @@ func storeTests() []storeTest {
 		{"Keys", testKeys},
 		{"HouseSecrets", testHouseSecrets},
 		{"Origins", testOrigins},
+		{"Tally", testTally},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},

@@ -244,6 +244,7 @@ func (d *Depot) join(ctx context.Context, w want) (b *Blob, ending <-chan struct
 			return nil, e.flight.done, nil
 		}
 		d.counts.followers.Add(1)
+		e.flight.host.followers.Add(1)
 	} else {
 		e = d.begin(ctx, e, w)
 	}
@@ -262,8 +263,10 @@ func (d *Depot) begin(ctx context.Context, e *entry, w want) *entry {
 	f := newFlight(d, e, w, cancel)
 	e.flight = f
 	d.counts.flights.Add(1)
+	f.host.begun()
 	d.work.Go(func() {
 		defer cancel()
+		defer f.host.ended()
 		f.run(ctx)
 	})
 	return e

@@ -20,6 +20,7 @@ type flight struct {
 	d      *Depot
 	e      *entry
 	digest fairlead.Digest
+	host   *host // of who began it, for counting
 	cancel context.CancelFunc
 	done   chan struct{} // closed when nothing is left of it
 	enough chan struct{} // closed when all bytes are there
@@ -76,7 +77,7 @@ const (
 
 func newFlight(d *Depot, e *entry, w want, cancel context.CancelFunc) *flight {
 	return &flight{
-		d: d, e: e, digest: w.digest, cancel: cancel, wanted: w.size,
+		d: d, e: e, digest: w.digest, host: d.hosts.of(w.src.Host()), cancel: cancel, wanted: w.size,
 		done: make(chan struct{}), enough: make(chan struct{}),
 		hash: hasher{h: newHash(w.digest)}, owners: []Owner{w.owner}, feeds: []*feed{{src: w.src}},
 		live: map[*request]struct{}{}, changed: make(chan struct{}), journal: &journal{},
@@ -266,12 +267,15 @@ func (f *flight) fail(err error) {
 	case errors.As(err, &room):
 		f.full, f.err = true, room.why
 		f.d.counts.full.Add(1)
+		f.host.full.Add(1)
 	case errors.As(err, &bytes):
 		f.spoilt, f.err = true, bytes.why
 		f.d.counts.wrong.Add(1)
+		f.host.wrong.Add(1)
 	default:
 		f.err = fairlead.AsError("fetching blob "+string(f.digest), err)
 		f.d.counts.failures.Add(1)
+		f.host.failures.Add(1)
 	}
 	f.cancel()
 	f.tell()

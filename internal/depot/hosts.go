@@ -20,6 +20,7 @@ type hosts struct {
 type host struct {
 	o    Options
 	name string
+	hostCounters
 
 	mu      sync.Mutex
 	ranges  ability
@@ -69,6 +70,7 @@ type HostInfo struct {
 	Ranges   string
 	Chunk    int64
 	RetryAt  time.Time // zero unless it asked to be left alone
+	HostCounts
 }
 
 func (s *hosts) list() []HostInfo {
@@ -77,7 +79,7 @@ func (s *hosts) list() []HostInfo {
 	list := make([]HostInfo, 0, len(s.host))
 	for _, h := range s.host {
 		h.mu.Lock()
-		i := HostInfo{Host: h.name, Requests: h.busy, Parallel: h.tune.limit, Chunk: h.tune.chunk, Ranges: "unknown"}
+		i := HostInfo{Host: h.name, Requests: h.busy, Parallel: h.tune.limit, Chunk: h.tune.chunk, Ranges: "unknown", HostCounts: h.counted()}
 		switch h.ranges {
 		case gives:
 			i.Ranges = "yes"

@@ -54,6 +54,7 @@ func Plan() map[string]int {
 		"internal/runs":             5,
 		"internal/worker":           5,
 		"internal/localcredentials": 5,
+		"internal/metrics":          5,
 		"internal/renewal":          5,
 
 		"internal/api":     6,

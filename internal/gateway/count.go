@@ -21,6 +21,7 @@ type count struct {
 	// it.
 	ownHits, ownIn atomic.Int64
 	blobs          atomic.Int64 // requests for parts of them
+	covered        atomic.Bool  // a registry entry names it
 	latency        [len(latencies) + 1]atomic.Int64
 }
 
@@ -145,6 +146,8 @@ type Metrics struct {
 	// each of [Latencies], and longer.
 	Took    time.Duration
 	Latency []int64
+	// Covered says that a registry entry covers something of it.
+	Covered bool
 }
 
 // Latencies are the bounds of [Metrics.Latency].
@@ -163,6 +166,7 @@ func (g *Gateway) Metrics() []Metrics {
 		}
 		t := c.traffic(k.organization, k.host)
 		m.GatewayTraffic, m.Took = m.Plus(t.GatewayTraffic), m.Took+t.Took
+		m.Covered = m.Covered || c.covered.Load()
 		for i := range c.latency {
 			m.Latency[i] += c.latency[i].Load()
 		}
@@ -173,6 +177,37 @@ func (g *Gateway) Metrics() []Metrics {
 	}
 	slices.SortFunc(list, func(a, b Metrics) int { return cmp.Compare(a.Registry, b.Registry) })
 	return list
+}
+
+// Reply is how often a kind of request was answered with a status.
+type Reply struct {
+	Kind   string
+	Status int
+	Times  int64
+}
+
+// Replies counts what clients were answered.
+func (g *Gateway) Replies() []Reply {
+	var list []Reply
+	for k := range g.replies {
+		for i := range g.replies[k] {
+			if n := g.replies[k][i].Load(); n > 0 {
+				list = append(list, Reply{kind(k).String(), i + firstStatus, n})
+			}
+		}
+	}
+	return list
+}
+
+// replies counts by kind and status.
+type replies [kinds][lastStatus - firstStatus + 1]atomic.Int64
+
+const firstStatus, lastStatus = 200, 511
+
+func (r *replies) add(k kind, status int) {
+	if status >= firstStatus && status <= lastStatus {
+		r[k][status-firstStatus].Add(1)
+	}
 }
 
 // Logins gives how the registries stand to the organizations' logins.

@@ -100,6 +100,7 @@ type Gateway struct {
 	origins *origins
 	counts  *counts
 	since   time.Time // when counting began
+	replies replies
 
 	mu    sync.RWMutex
 	rooms map[roomKey]*room

@@ -19,7 +19,13 @@ const (
 	tags
 	referrers
 	uploads
+	kinds // how many there are
 )
+
+// String is the kind's name in the metrics.
+func (k kind) String() string {
+	return [...]string{"unknown", "root", "manifest", "blob", "tags", "referrers", "upload"}[k]
+}
 
 // target is a path, taken apart.
 type target struct {

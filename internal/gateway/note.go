@@ -11,6 +11,7 @@ import (
 // note writes the request's line into the log. Neither the URL's query nor any header is
 // in it.
 func (g *Gateway) note(r *http.Request, t target, s session, status int, no *refusal) {
+	g.replies.add(t.kind, status)
 	level := slog.LevelDebug
 	if status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		level = slog.LevelWarn

@@ -49,11 +49,15 @@ type tagged struct {
 }
 
 func newView(r *room, c fairlead.Coverage, i ref.Image) *view {
-	return &view{
+	v := &view{
 		room: r, cover: c, image: i, count: r.gateway.counts.of(r.tenant.organization, r.resource.Host),
 		uses: map[fairlead.Digest]*atomic.Int64{}, tags: map[string]tagged{}, docs: map[fairlead.Digest]*doc{}, blobs: map[fairlead.Digest]int64{},
 		lists: map[string]*listing{}, handed: map[reader]time.Time{},
 	}
+	if c.Registry != "" {
+		v.count.covered.Store(true)
+	}
+	return v
 }
 
 func (v *view) gateway() *Gateway { return v.room.gateway }

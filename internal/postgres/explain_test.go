@@ -67,6 +67,7 @@ func TestPlans(t *testing.T) {
 		lines := plan(t, c, name, queries[name], queries.Parameters(name))
 		for _, line := range lines {
 			scan, sort := strings.Contains(line, "Seq Scan"), strings.HasPrefix(strings.TrimLeft(line, " ->"), "Sort ")
+			scan = scan && name != "TallyConnectors" // it counts them all
 			if scan || sort && !slices.Contains(sorted, name) {
 				t.Errorf("%s:\n%s", name, strings.Join(lines, "\n"))
 			}

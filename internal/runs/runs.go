@@ -126,7 +126,7 @@ func (r *Runs) Stop(ctx context.Context, who fairlead.Caller, p Path) (fairlead.
 		} else {
 			run.State, run.Ended = fairlead.Stopped, r.opts.Now()
 		}
-		ev := r.event(who, fairlead.RunStop, run, "stop")
+		ev := r.event(who, fairlead.RunStop, run, "stop").With("state", string(run.State))
 		ev.Organization = project.Organization // which may have got it after the run was made
 		return ev, w.UpdateRun(ctx, run)
 	})

@@ -49,6 +49,9 @@ type Options struct {
 	// GatewayKeepGoing says what becomes of a blob on its way that no client waits for any
 	// more; "" is depot.Half.
 	GatewayKeepGoing depot.Policy
+	// MetricsToken is what whoever reads the metrics at the server's own address shows; if
+	// it is empty, they aren't there. See [Server.Metrics].
+	MetricsToken fairlead.Secret
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.

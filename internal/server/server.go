@@ -21,6 +21,7 @@ import (
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/identity"
 	"fairlead.dev/fairlead/internal/issuer"
+	"fairlead.dev/fairlead/internal/metrics"
 	"fairlead.dev/fairlead/internal/oci"
 	"fairlead.dev/fairlead/internal/postgres"
 	"fairlead.dev/fairlead/internal/proof"
@@ -63,6 +64,7 @@ type Server struct {
 	depot   *depot.Depot
 	catalog *cache.Catalog
 	cache   *cache.Cache
+	metrics *metrics.Metrics
 	// operator is the door of this machine alone.
 	operator http.Handler
 }
@@ -102,7 +104,8 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Between != nil {
 		s.Store = o.Between(s.Store)
 	}
-	s.Store = together.NewStore(s.Store)
+	s.metrics = s.newMetrics()
+	s.Store = s.metrics.Store(together.NewStore(s.Store))
 	ring, err := keys(ctx, s.Store, o)
 	if err != nil {
 		return nil, err
@@ -179,6 +182,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	}
 	opener := renewal.New(s.Store, providers, s.Vault, o.Now)
 	leases := broker.New(s.Store, providers, opener, registries, o.Now)
+	leases.Observe(s.metrics.Leased)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
 	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now})
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold, Doctor: doctor, Preflight: o.Preflight, Undiagnosed: o.Undiagnosed})
@@ -192,6 +196,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 		Watch: s.Watch, Webhooks: s.Webhooks, Survey: survey.New(providers, opener), Browser: survey.NewBrowser(s.Store, providers, opener, registries),
 		Repositories: deploy.New(s.Store, providers, opener), Doctor: doctor,
 		Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Version: o.Version, Ready: s.Store.Ping,
+		Observe: s.metrics.Route,
 	}
 	if s.Issuer != nil {
 		options.Issuer = s.Issuer
@@ -216,6 +221,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	for _, path := range []string{"/api/", "/healthz", "/readyz", "/openapi.json", issuer.DiscoveryPath, issuer.KeysPath} {
 		mux.Handle(path, door)
 	}
+	mux.Handle("GET "+MetricsPath, s.guarded())
 	s.handler = s.split(mux)
 	return nil
 }
