@@ -28,7 +28,7 @@ type GatewayTraffic struct {
 	Stales   int64 `json:"stales" doc:"Requests that were answered with what was there because the registry didn't answer."`
 	Fetched  int64 `json:"fetched" doc:"Bytes from registries; of an organization, those that it hadn't had before."`
 	Sent     int64 `json:"sent" doc:"Bytes to clients."`
-	Requests int64 `json:"requests" doc:"Requests to registries."`
+	Requests int64 `json:"requests" doc:"Requests to registries; of an organization, without those that fetch blobs."`
 	Failures int64 `json:"failures" doc:"Requests to registries that had no answer, or a bad one."`
 	Refusals int64 `json:"refusals" doc:"Requests to registries that were answered no."`
 }
@@ -57,7 +57,7 @@ type GatewayRegistry struct {
 	Host string `json:"host"`
 	GatewayTraffic
 	Latency float64        `json:"latency" doc:"How long it takes to answer, on average, in seconds; 0 if it wasn't asked."`
-	Ranges  string         `json:"ranges" enum:"yes,no,unknown" doc:"Whether it gives a part of a blob."`
+	Ranges  string         `json:"ranges" enum:"yes,no,unknown" doc:"Whether it gives a part of a blob; told of all that the server keeps alone."`
 	Limits  []GatewayLimit `json:"limits" doc:"What it says of how much may be pulled, and whether it wants to be left alone: for each login."`
 }
 

@@ -62,8 +62,8 @@ func (a *app) gatewayStatus() *cobra.Command {
 		Use: "status", Short: "Show how the gateway does: room, hits, bytes, and each registry's limits", Args: cobra.NoArgs,
 		Long: `Show how the gateway does for the organization: how much is kept, how often what was there
 was enough, bytes from registries and to clients, and for each registry how long it takes to
-answer, whether it gives ranges, and how many pulls it says are left. With --data, on the
-server's machine: for all.`,
+answer, and how many pulls it says are left. With --data, on the server's machine: for all,
+with what evictions there were and whether a registry gives ranges.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := either(cmd.Context(), a, data, wire.OperateStatus, wire.ShowGateway, same)
 			if err != nil {
@@ -102,10 +102,20 @@ func (a *app) printGateway(w io.Writer, s fairlead.GatewayStatus) {
 	}
 	_, _ = fmt.Fprintln(w)
 	var lines [][]string
-	for _, r := range s.Registries {
-		lines = append(lines, a.registryLines(r)...)
+	heading := []string{"REGISTRY", "HITS", "FETCHED", "SENT", "LATENCY", "LOGIN", "PULLS LEFT", "STATE"}
+	all := s.Organization == ""
+	if all {
+		heading = append(heading, "RANGES")
 	}
-	rows(w, "No registry was asked yet.", []string{"REGISTRY", "HITS", "FETCHED", "SENT", "LATENCY", "RANGES", "LOGIN", "PULLS LEFT", "STATE"}, lines)
+	for _, r := range s.Registries {
+		for _, line := range a.registryLines(r) {
+			if all {
+				line = append(line, r.Ranges)
+			}
+			lines = append(lines, line)
+		}
+	}
+	rows(w, "No registry was asked yet.", heading, lines)
 }
 
 // registryLines are a line for each login of a registry.
@@ -114,7 +124,7 @@ func (a *app) registryLines(r fairlead.GatewayRegistry) [][]string {
 	if r.Requests > 0 {
 		latency = fmt.Sprintf("%.0f ms", 1000*r.Latency)
 	}
-	first := []string{r.Host, fmt.Sprintf("%.0f %%", 100*r.HitRate()), byteCount(r.Fetched), byteCount(r.Sent), latency, r.Ranges}
+	first := []string{r.Host, fmt.Sprintf("%.0f %%", 100*r.HitRate()), byteCount(r.Fetched), byteCount(r.Sent), latency}
 	if len(r.Limits) == 0 {
 		return [][]string{append(first, "", "", "")}
 	}

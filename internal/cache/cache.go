@@ -20,12 +20,12 @@ type Traffic struct {
 	Host         string
 	fairlead.GatewayTraffic
 	// Own is the traffic as it is told to the organization: bytes that others had fetched
-	// before count as fetched, and requests for them as misses.
+	// before count as fetched, and requests for them as misses. The requests that fetch
+	// blobs, which others may have saved it, aren't in it.
 	Own fairlead.GatewayTraffic
-	// Took is how long the registry took to answer, altogether.
-	Took time.Duration
-	// Blobs is how many requests for blobs it was sent.
-	Blobs int64
+	// Took is how long the registry took to answer, altogether, and OwnTook to what is in
+	// Own.
+	Took, OwnTook time.Duration
 }
 
 // Login is how a registry stands to one login of an organization.

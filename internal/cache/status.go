@@ -59,8 +59,7 @@ func (c *Cache) registries(ctx context.Context, s scope, traffic []Traffic) []fa
 	}
 	type sum struct {
 		fairlead.GatewayRegistry
-		took  float64
-		blobs int64
+		took float64
 	}
 	byHost := map[string]*sum{}
 	of := func(host string) *sum {
@@ -73,13 +72,12 @@ func (c *Cache) registries(ctx context.Context, s scope, traffic []Traffic) []fa
 		if !s.all() && t.Organization != s.organization.ID {
 			continue
 		}
-		one, counted := of(t.Host), t.Own
+		one, counted, took := of(t.Host), t.Own, t.OwnTook
 		if s.all() {
-			counted = t.GatewayTraffic
+			counted, took = t.GatewayTraffic, t.Took
 		}
 		one.GatewayTraffic = one.Plus(counted)
-		one.took += t.Took.Seconds()
-		one.blobs += t.Blobs
+		one.took += took.Seconds()
 	}
 	names := c.connectorNames(ctx, s)
 	for _, l := range c.Door.Logins() {
@@ -95,7 +93,7 @@ func (c *Cache) registries(ctx context.Context, s scope, traffic []Traffic) []fa
 		if one.Requests > 0 {
 			one.Latency = one.took / float64(one.Requests)
 		}
-		if known := ranges[one.Host]; known != "" && one.blobs > 0 { // else others' requests would show
+		if known := ranges[one.Host]; known != "" && s.all() { // else others' requests would show
 			one.Ranges = known
 		}
 		slices.SortFunc(one.Limits, func(x, y fairlead.GatewayLimit) int {

@@ -1,6 +1,7 @@
 package depot
 
 import (
+	"context"
 	"os"
 
 	"fairlead.dev/fairlead"
@@ -130,4 +131,18 @@ func (f *flight) ownedBy(o Owner) bool {
 		}
 	}
 	return false
+}
+
+// Landed waits until a blob that is arriving is kept, or has failed to be; it has been
+// read to its end by then, or is being read.
+func (b *Blob) Landed(ctx context.Context) error {
+	if b.flight == nil {
+		return nil
+	}
+	select {
+	case <-b.flight.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

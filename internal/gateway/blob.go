@@ -256,13 +256,12 @@ func (b *blobSource) Fetch(ctx context.Context, from, to int64) (Part, error) {
 		n = to - from
 	}
 	begun := g.opts.Now()
-	v.count.blobs.Add(1)
 	p, err := g.opts.Registries.Part(ctx, b.kc, v.room.resource, b.desc, from, n)
 	if errors.Is(err, oci.ErrNoRange) {
 		from = 0
 		p, err = g.opts.Registries.Part(ctx, b.kc, v.room.resource, b.desc, 0, -1)
 	}
-	v.count.upstream(g.opts.Now().Sub(begun), err)
+	v.count.upstream(&v.count.fetches, g.opts.Now().Sub(begun), err)
 	if err != nil {
 		if !passing(err) && ctx.Err() == nil {
 			v.forbid(err)

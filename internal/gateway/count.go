@@ -14,16 +14,18 @@ import (
 // count counts what happens for one registry, for one organization. It is looked up once
 // for a view: what counts is one addition.
 type count struct {
-	hits, misses, stales, refusals atomic.Int64
-	bytesIn, bytesOut              atomic.Int64
-	requests, failures, took       atomic.Int64
+	hits, misses, stales atomic.Int64
+	bytesIn, bytesOut    atomic.Int64
+	asks, fetches        asked // what was asked; parts of blobs
 	// What the organization had had before: a hit on what others have fetched is none to
 	// it.
 	ownHits, ownIn atomic.Int64
-	blobs          atomic.Int64 // requests for parts of them
-	covered        atomic.Bool  // a registry entry names it
+	covered        atomic.Bool // a registry entry names it
 	latency        [len(latencies) + 1]atomic.Int64
 }
+
+// asked counts requests to a registry.
+type asked struct{ requests, failures, refusals, took atomic.Int64 }
 
 // latencies are the bounds of the histogram of upstreams' answers.
 //
@@ -54,9 +56,10 @@ func (c *count) received(n int64) { c.bytesIn.Add(n) }
 // fetched counts bytes that the organization hadn't had before, wherever they came from.
 func (c *count) fetched(n int64) { c.ownIn.Add(n) }
 
-func (c *count) upstream(took time.Duration, err error) {
-	c.requests.Add(1)
-	c.took.Add(int64(took))
+// upstream counts what came of asking the registry.
+func (c *count) upstream(of *asked, took time.Duration, err error) {
+	of.requests.Add(1)
+	of.took.Add(int64(took))
 	i := 0
 	for i < len(latencies) && took > latencies[i] {
 		i++
@@ -65,23 +68,27 @@ func (c *count) upstream(took time.Duration, err error) {
 	switch {
 	case err == nil:
 	case passing(err):
-		c.failures.Add(1)
+		of.failures.Add(1)
 	default:
-		c.refusals.Add(1)
+		of.refusals.Add(1)
 	}
 }
 
 func (c *count) traffic(org fairlead.OrganizationID, host string) cache.Traffic {
 	t := cache.Traffic{
-		Organization: org, Host: host, Took: time.Duration(c.took.Load()), Blobs: c.blobs.Load(),
+		Organization: org, Host: host, OwnTook: time.Duration(c.asks.took.Load()),
 		GatewayTraffic: fairlead.GatewayTraffic{
 			Hits: c.hits.Load(), Misses: c.misses.Load(), Stales: c.stales.Load(), Fetched: c.bytesIn.Load(), Sent: c.bytesOut.Load(),
-			Requests: c.requests.Load(), Failures: c.failures.Load(), Refusals: c.refusals.Load(),
+			Requests: c.asks.requests.Load(), Failures: c.asks.failures.Load(), Refusals: c.asks.refusals.Load(),
 		},
 	}
 	t.Own = t.GatewayTraffic
 	t.Own.Hits, t.Own.Fetched = c.ownHits.Load(), c.ownIn.Load()
 	t.Own.Misses += t.Hits - t.Own.Hits
+	t.Requests += c.fetches.requests.Load()
+	t.Failures += c.fetches.failures.Load()
+	t.Refusals += c.fetches.refusals.Load()
+	t.Took = t.OwnTook + time.Duration(c.fetches.took.Load())
 	return t
 }
 

@@ -28,6 +28,8 @@ type Blob interface {
 	// CopyTo writes the bytes from an offset up to another (negative: to the end), as they
 	// come. Whoever was given the last byte was given the right ones.
 	CopyTo(ctx context.Context, w io.Writer, from, to int64) (int64, error)
+	// Landed waits until what is arriving is kept, or can't be.
+	Landed(ctx context.Context) error
 	Close() error
 }
 

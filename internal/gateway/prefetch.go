@@ -244,7 +244,10 @@ func (p *prefetcher) blob(ctx context.Context, digest fairlead.Digest, w io.Writ
 		p.arrived(a.size)
 		return nil
 	}
-	if _, err := b.CopyTo(ctx, w, 0, a.size); err != nil || is != first {
+	if _, err := b.CopyTo(ctx, w, 0, a.size); err != nil {
+		return err
+	}
+	if err := b.Landed(ctx); err != nil || is != first {
 		return err
 	}
 	return g.origins.finish(ctx, digest, v.origin())

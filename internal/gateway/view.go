@@ -202,7 +202,7 @@ func (v *view) ask(ctx context.Context, s *session, what string, content bool, d
 		if isSparing(err) {
 			return nil, err
 		}
-		v.count.upstream(g.opts.Now().Sub(begun), err)
+		v.count.upstream(&v.count.asks, g.opts.Now().Sub(begun), err)
 		err = h.learn(g.opts.Now(), err)
 		switch {
 		case err == nil && content:
