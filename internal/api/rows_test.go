@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
@@ -227,7 +228,10 @@ func organizationRows() []row {
 		}),
 		op(wire.ListEvents, inAcme, func(n names) wire.EventsRequest { return wire.EventsRequest{OrganizationPath: org(n)} }),
 		op(wire.ListEvents, inAcme, func(n names) wire.EventsRequest {
-			return wire.EventsRequest{OrganizationPath: org(n), Project: string(n.org) + "/" + string(n.project), Action: fairlead.RunCreate, Subject: "x", Limit: 5}
+			return wire.EventsRequest{
+				OrganizationPath: org(n), Project: string(n.org) + "/" + string(n.project), Action: fairlead.RunCreate, Subject: "x", Limit: 5,
+				By: "ann", On: "run/x", Outcome: "denied", Since: time.Unix(0, 0), Text: "x",
+			}
 		}).in("chosen", inAcme).plus(need{fairlead.ProjectRead, inAcme}),
 	}
 }

@@ -159,7 +159,8 @@ func (r *room) mustLease(t *testing.T, repository string) fairlead.Lease {
 // events lists an organization's events of an action, newest first.
 func (r *room) events(t *testing.T, org fairlead.OrganizationID, a fairlead.Action) []fairlead.Event {
 	t.Helper()
-	list, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: org, Action: a, Limit: 1000})
+	page, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: org, Action: a, Limit: 1000})
+	list := page.Events
 	if err != nil {
 		t.Fatal(err)
 	}
