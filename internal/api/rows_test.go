@@ -300,7 +300,7 @@ func registryRows() []row {
 		op(wire.ShowRegistry, inAcme, registry),
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			c := fields(n)
-			return wire.RegistryRequest{OrganizationPath: org(n), Name: "new-registry", Pattern: n.host + "/new/*", NewConnector: &c}
+			return wire.RegistryRequest{OrganizationPath: org(n), Name: "new-registry", Pattern: n.host + "/new/*", NewConnector: &c, PlainHTTP: true}
 		}).plus(need{fairlead.ConnectorRegister, inAcme}),
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}

@@ -122,7 +122,7 @@ func login(account, secret string) *wire.ConnectorFields {
 func (r *room) add(t *testing.T, name, path string, with ...func(*wire.RegistryRequest)) {
 	t.Helper()
 	req := wire.RegistryRequest{
-		OrganizationPath: acme(), Name: name, Pattern: r.reg.Host() + "/" + path, PlainHTTP: true, NewConnector: login("robot", password),
+		OrganizationPath: acme(), Name: name, Pattern: r.reg.Host() + "/" + path, PlainHTTP: true, NewConnector: login("robot", password), ConnectorTrial: untried(),
 	}
 	for _, set := range with {
 		set(&req)

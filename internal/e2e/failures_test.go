@@ -130,7 +130,7 @@ func (p *place) connect(host string, flags ...string) {
 
 // robot is the flags of an entry that logs in; open those of one that doesn't.
 func robot(password string, more ...string) []string {
-	return append([]string{"--username", "robot", "--password-file", password}, more...)
+	return append([]string{"--username", "robot", "--password-file", password, "--no-verify"}, more...)
 }
 
 func open(more ...string) []string { return append([]string{"--anonymous"}, more...) }
