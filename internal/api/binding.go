@@ -208,7 +208,7 @@ func (b *binding) set(field reflect.Value, p param, text string) error {
 		value = on
 	case reflect.Struct:
 		t, err := time.Parse(time.RFC3339, text)
-		at, ok := field.Addr().Interface().(*time.Time)
+		at, ok := reflect.TypeAssert[*time.Time](field.Addr())
 		if err != nil || !ok {
 			return invalid(p.name, "it is no time", "give one such as 2026-01-02T15:04:05Z (RFC 3339)")
 		}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -121,12 +122,7 @@ func firstOf(t time.Time) string {
 	if t.IsZero() || t.UnixMilli() < 0 {
 		return ""
 	}
-	var b [timestampSize]byte
-	ms := t.UnixMilli()
-	for i := range b {
-		b[timestampSize-1-i] = byte(ms >> (8 * i))
-	}
-	digits := hex.EncodeToString(b[:])
+	digits := hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli()))[8-timestampSize:]) //nolint:gosec // It isn't negative.
 	return digits[:8] + "-" + digits[8:]
 }
 
