@@ -27,7 +27,12 @@ func addData(c *cobra.Command, data *string) {
 }
 
 // operator is a client of the server that has a data directory on this machine.
-func (a *app) operator(data string) (*client.Client, error) {
+func (a *app) operator(ctx context.Context, data string) (*client.Client, error) {
+	conn, err := server.DialOperator(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.Close() // it is there
 	return client.New("http://localhost", client.WithUserAgent("fairlead/"+version()), client.WithTransport(&http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return server.DialOperator(ctx, data) },
 	}))
@@ -40,7 +45,7 @@ func either[Mine, All, Out any](
 ) (Out, error) {
 	var none Out
 	if data != "" {
-		c, err := a.operator(data)
+		c, err := a.operator(ctx, data)
 		if err != nil {
 			return none, err
 		}

@@ -104,7 +104,7 @@ func (a *app) prune(ctx context.Context, data string, req wire.PruneRequest) (fa
 	var c *client.Client
 	var err error
 	if data != "" {
-		if c, err = a.operator(data); err == nil {
+		if c, err = a.operator(ctx, data); err == nil {
 			body, _, err = client.Get(ctx, c, wire.OperatePrune, req)
 		}
 	} else {

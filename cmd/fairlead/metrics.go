@@ -40,7 +40,7 @@ func (a *app) listenMetrics(ctx context.Context, f metricsFlags, o *server.Optio
 	if err != nil {
 		return nil, err
 	}
-	if at, ok := l.Addr().(*net.TCPAddr); f.tokenFile == "" && !(ok && at.IP.IsLoopback()) {
+	if at, ok := l.Addr().(*net.TCPAddr); f.tokenFile == "" && (!ok || !at.IP.IsLoopback()) {
 		return nil, errors.Join(usage("--metrics-listen %s is there for other machines: give --metrics-token-file too, or an address such as 127.0.0.1:9480", f.listen), l.Close())
 	}
 	return l, nil

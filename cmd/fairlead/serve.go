@@ -136,6 +136,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if scrapes != nil {
+		a.hint("Metrics are at %s", metricsURL(scrapes, o))
+	}
 	a.hint("Fairlead %s is ready at %s", version(), public)
 	if warning := f.exposed(listener); warning != "" {
 		a.hint("%s", warning)
@@ -144,7 +147,6 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 		a.hint("Nobody has set it up yet. Open this link, which holds once, or run `fairlead setup --data %s`:\n  %s", f.store.data, offer.Reveal())
 	}
 	if scrapes != nil {
-		a.hint("Metrics are at %s", metricsURL(scrapes, o))
 		scraped, end := context.WithCancel(ctx)
 		defer end()
 		go func() {

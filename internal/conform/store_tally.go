@@ -9,8 +9,12 @@ import (
 func testTally(t tester, h house) {
 	o := h.newOrganization(t, "o")
 	a, b := h.newConnector(t, o, "a"), h.newConnector(t, o, "b")
-	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.TellHealth(ctx, o.ID, a.ID, fairlead.Failing) })
-	h.must(t, func(ctx context.Context, w fairlead.Writer) error { return w.TellHealth(ctx, o.ID, b.ID, fairlead.Working) })
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error {
+		return w.TellHealth(ctx, o.ID, a.ID, fairlead.Failing)
+	})
+	h.must(t, func(ctx context.Context, w fairlead.Writer) error {
+		return w.TellHealth(ctx, o.ID, b.ID, fairlead.Working)
+	})
 	h.newConnector(t, h.newOrganization(t, "p"), "a")
 	p, k := h.newProject(t, o, fairlead.User{}, "p"), h.newWorker(t, o, "k")
 	for range 3 {

@@ -3,6 +3,7 @@ package depot
 import (
 	"context"
 	"os"
+	"slices"
 
 	"fairlead.dev/fairlead"
 )
@@ -125,12 +126,7 @@ func (d *Depot) Release(o Owner, list []fairlead.Digest) (went int, bytes int64)
 func (f *flight) ownedBy(o Owner) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, one := range f.owners {
-		if one == o {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.owners, o)
 }
 
 // Landed waits until a blob that is arriving is kept, or has failed to be; it has been

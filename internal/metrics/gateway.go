@@ -117,7 +117,7 @@ func (c *gatewayCollector) collect(to chan<- prometheus.Metric, r Registry, boun
 	count(to, gatewayRequests, r.Stales, h, "stale")
 	count(to, gatewayFetched, r.Fetched, h)
 	count(to, gatewaySent, r.Sent, h)
-	count(to, gatewayAsked, r.GatewayTraffic.Requests-r.GatewayTraffic.Failures-r.Refusals, h, "answered")
+	count(to, gatewayAsked, r.Requests-r.GatewayTraffic.Failures-r.Refusals, h, "answered")
 	count(to, gatewayAsked, r.GatewayTraffic.Failures, h, "failed")
 	count(to, gatewayAsked, r.Refusals, h, "refused")
 	gauge(to, gatewayFlying, float64(r.Flying), h)
@@ -126,7 +126,8 @@ func (c *gatewayCollector) collect(to chan<- prometheus.Metric, r Registry, boun
 	count(to, gatewayFailed, r.HostCounts.Failures, h, "failed")
 	count(to, gatewayFailed, r.Wrong, h, "wrong_digest")
 	count(to, gatewayFailed, r.Full, h, "no_room")
-	to <- histogram(h, r, bounds)
+	buckets, all := histogram(r, bounds)
+	to <- prometheus.MustNewConstHistogram(gatewayLatency, all, r.Took.Seconds(), buckets, h)
 	paused, lowest := 0, fairlead.GatewayLimit{}
 	for _, l := range r.Limits {
 		if !l.RetryAt.IsZero() {
@@ -143,16 +144,16 @@ func (c *gatewayCollector) collect(to chan<- prometheus.Metric, r Registry, boun
 	}
 }
 
-func histogram(host string, r Registry, bounds []time.Duration) prometheus.Metric {
-	buckets := make(map[float64]uint64, len(bounds))
-	var all uint64
+// histogram gives how many answers took no longer than each bound, and how many there were.
+func histogram(r Registry, bounds []time.Duration) (buckets map[float64]uint64, all uint64) {
+	buckets = make(map[float64]uint64, len(bounds))
 	for i, n := range r.Latency {
-		all += uint64(max(0, n)) //nolint:gosec // A count.
+		all += uint64(max(0, n))
 		if i < len(bounds) {
 			buckets[bounds[i].Seconds()] = all
 		}
 	}
-	return prometheus.MustNewConstHistogram(gatewayLatency, all, r.Took.Seconds(), buckets, host)
+	return buckets, all
 }
 
 // labelled puts together what has the same label.

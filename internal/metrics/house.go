@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 )
 
 // tallyLife is how long things aren't counted again, however often it is asked.
-const tallyLife, tallyTime = 10 * time.Second, 5 * time.Second
+const tallyLife = 10 * time.Second
 
 // house shows what is in the database.
 type house struct {
@@ -66,9 +65,7 @@ func (h *house) count() (fairlead.Tally, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if now := h.o.Now(); h.at.IsZero() || now.Sub(h.at) >= tallyLife || now.Before(h.at) {
-		ctx, cancel := context.WithTimeout(context.Background(), tallyTime)
-		defer cancel()
-		tally, err := h.o.Tally(ctx)
+		tally, err := h.o.Tally()
 		h.at, h.tally, h.up = now, tally, err == nil
 	}
 	return h.tally, h.up

@@ -23,7 +23,7 @@ type Options struct {
 	Version string
 	Now     func() time.Time
 	// Tally counts runs and connectors. It is asked once in tallyLife at most.
-	Tally func(ctx context.Context) (fairlead.Tally, error)
+	Tally func() (fairlead.Tally, error)
 	// Gateway gives what the gateway has counted; nil if there is none.
 	Gateway func() Gateway
 }

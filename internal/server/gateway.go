@@ -34,7 +34,7 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 	s.depot, err = depot.Open(ctx, depot.Options{
 		Dir: dir, Quota: o.GatewayQuota, Now: o.Now, Wait: wait, KeepGoing: o.GatewayKeepGoing,
 		OwnerQuota: func(depot.Owner) int64 { return o.GatewayOrganizationQuota },
-		Report: func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
+		Report:     func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/gateway"
@@ -17,11 +18,15 @@ import (
 // MetricsPath is where the metrics are.
 const MetricsPath = "/metrics"
 
-func (s *Server) newMetrics() *metrics.Metrics {
-	o := metrics.Options{
-		Version: s.opts.Version, Now: s.opts.Now,
-		Tally: func(ctx context.Context) (fairlead.Tally, error) { return s.Store.Tally(ctx) },
-	}
+// tallyTime is how long the database may take to count for a scrape.
+const tallyTime = 5 * time.Second
+
+func (s *Server) newMetrics(ctx context.Context) *metrics.Metrics {
+	o := metrics.Options{Version: s.opts.Version, Now: s.opts.Now, Tally: func() (fairlead.Tally, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tallyTime) // a scrape has none
+		defer cancel()
+		return s.Store.Tally(ctx)
+	}}
 	if !s.opts.NoGateway {
 		o.Gateway = s.measureGateway
 	}

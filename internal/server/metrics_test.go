@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -182,7 +184,7 @@ func TestMetrics(t *testing.T) {
 		{"fairlead_events_total", []string{"action=registry.add", "allowed=true"}, 1},
 		{"fairlead_runs", []string{"state=queued"}, 0},
 		{"fairlead_queue_length", nil, 0},
-		{"fairlead_connectors", []string{"state=unverified"}, 1},
+		{"fairlead_connectors", []string{"state=working"}, 1},
 		{"fairlead_database_up", nil, 1},
 		{"fairlead_build_info", []string{"version=test"}, 1},
 	} {
@@ -220,6 +222,50 @@ func TestMetricsNeedLeave(t *testing.T) {
 		if status, _ := closed.get(t, server.MetricsPath, authorization); status != http.StatusNotFound {
 			t.Errorf("without a token of the server's, %q: %d", authorization, status)
 		}
+	}
+}
+
+// TestMetricsListener shows metrics to this machine, and to others with the token alone.
+func TestMetricsListener(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		address, token, shown string
+		want                  int
+	}{
+		"this machine":                        {"127.0.0.1:0", "", "", http.StatusOK},
+		"this machine, with a token":          {"127.0.0.1:0", scrapeToken, "", http.StatusUnauthorized},
+		"others, without a token":             {"0.0.0.0:0", "", "Bearer ", http.StatusNotFound},
+		"others, who don't show it":           {"0.0.0.0:0", scrapeToken, "", http.StatusUnauthorized},
+		"others, who show it":                 {"0.0.0.0:0", scrapeToken, "Bearer " + scrapeToken, http.StatusOK},
+		"this machine, a token that is shown": {"127.0.0.1:0", scrapeToken, "Bearer " + scrapeToken, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := fairleadtest.Start(t, func(o *server.Options) { o.MetricsToken = fairlead.SecretText(row.token) })
+			l, err := server.Listen(t.Context(), row.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- p.ServeMetrics(ctx, l) }()
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.URL = "http://127.0.0.1:" + port
+			m := &measured{Plane: p}
+			if status, body := m.get(t, server.MetricsPath, row.shown); status != row.want || (status == http.StatusOK) != bytes.Contains(body, []byte("fairlead_build_info")) {
+				t.Errorf("%d, want %d: %.200s", status, row.want, body)
+			}
+			if status, _ := m.get(t, "/api/v1/whoami", row.shown); status != http.StatusNotFound {
+				t.Errorf("something else is there: %d", status)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -104,7 +104,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Between != nil {
 		s.Store = o.Between(s.Store)
 	}
-	s.metrics = s.newMetrics()
+	s.metrics = s.newMetrics(ctx)
 	s.Store = s.metrics.Store(together.NewStore(s.Store))
 	ring, err := keys(ctx, s.Store, o)
 	if err != nil {
