@@ -46,6 +46,22 @@ func ours(flags ...string) maker {
 	}}
 }
 
+// again starts it, ends it, and starts it anew with what it has then.
+func (m maker) again() maker {
+	return maker{m.name, func(ctx context.Context, b *bench, up *source) (*cache, error) {
+		dir, err := os.MkdirTemp(b.dir, "fairlead-")
+		if err != nil {
+			return nil, err
+		}
+		first, err := b.fairlead(ctx, dir, up)
+		if err != nil {
+			return nil, err
+		}
+		first.stop(syscall.SIGTERM)
+		return b.fairlead(ctx, dir, up)
+	}}
+}
+
 func distribution2() maker {
 	return maker{"distribution 2.8", func(_ context.Context, b *bench, up *source) (*cache, error) {
 		return b.distribution("distribution 2.8", "docker-registry", up)

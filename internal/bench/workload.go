@@ -25,7 +25,7 @@ type workload struct {
 
 func workloads() []workload {
 	return []workload{
-		{"cold", "one client pulls ml/train, which no cache has, from a fast upstream, and checks it", cold},
+		{"cold", "one client pulls ml/train, which no cache has, from a fast upstream", cold},
 		{"stampede", "8 and 64 clients pull the same blob, which no cache has", stampede},
 		{"wan cold", "one client pulls ml/train over a link", wanCold},
 		{"wan stampede", "8 clients pull the same blob over a link", wanStampede},
@@ -47,19 +47,25 @@ func cold(ctx context.Context, b *bench) error {
 		for _, m := range []maker{ours(), distribution3(), distribution2(), nginx()} {
 			err := b.with(ctx, m, fast(), func(c *cache, up *source) error {
 				before := c.cpu()
-				p, err := b.pull(ctx, c, b.train, "", pulling{clients: 1, atOnce: 3, verify: true})
+				p, err := b.pull(ctx, c, b.train, "", pulling{clients: 1, atOnce: 3})
 				if err != nil {
 					return err
 				}
+				used := c.cpu() - before
 				s, err := up.stats(ctx)
 				if err != nil {
+					return err
+				}
+				// What was sent is checked when it isn't timed: hashing takes a client longer than
+				// a cache takes for all else.
+				if _, err := b.pull(ctx, c, b.train, "", pulling{clients: 1, atOnce: 2, verify: true}); err != nil {
 					return err
 				}
 				took := p.took.Seconds()
 				if best[m.name] == 0 || took < best[m.name] {
 					best[m.name] = took
 				}
-				b.add(result{Workload: "cold", Of: m.name, Value: took, Unit: "s", Note: fmt.Sprintf("%.1f s of CPU, %.2fx the bytes", c.cpu()-before, float64(s.Bytes)/float64(b.train.size))})
+				b.add(result{Workload: "cold", Of: m.name, Value: took, Unit: "s", Note: fmt.Sprintf("%.1f s of CPU, %.2fx the bytes", used, float64(s.Bytes)/float64(b.train.size))})
 				return nil
 			})
 			if err != nil {
@@ -354,8 +360,10 @@ func hung(ctx context.Context, b *bench) error {
 	})
 }
 
+// memory is that of a server that nobody has just set a password on: hashing one takes as
+// much by itself (argon2id), for a moment.
 func memory(ctx context.Context, b *bench) error {
-	return b.with(ctx, ours(), fast(), func(c *cache, up *source) error {
+	return b.with(ctx, ours().again(), fast(), func(c *cache, up *source) error {
 		p, err := b.pull(ctx, c, b.train, "", pulling{clients: 64, atOnce: 3})
 		if err != nil {
 			return err
