@@ -11,7 +11,7 @@ BENCH_FLAGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test unit e2e lint bench bench-gateway bench-parts fuzz clean
+.PHONY: build demo test unit e2e lint bench bench-gateway bench-parts soak fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags "-s -w -X main.built=$(VERSION)" -o bin/fairlead ./cmd/fairlead
@@ -38,6 +38,9 @@ bench-gateway: build needs-test ## the gateway beside other pull-through caches
 	@scripts/need.sh nginx=nginx wrk=wrk
 	@scripts/peers.sh
 	$(GO) run ./internal/bench $(BENCH_FLAGS)
+
+soak: build ## the gateway for an hour: memory, files, goroutines, every byte checked
+	$(GO) run ./internal/bench -soak 1h -scale 0.01 -strict
 
 bench-parts: build needs-test ## the parts, one by one
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m $(TEST_FLAGS) ./...

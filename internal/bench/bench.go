@@ -25,16 +25,17 @@ type bench struct {
 	binary    string
 	cert, key string
 	scale     float64
+	soak      time.Duration // 0 is none
 	// train is an image of six layers, big of one; more has the same layers as train.
 	train, big, more image
 	results          []result
 }
 
 // newBench makes the images.
-func newBench(dir string, scale float64) (*bench, error) {
-	b := &bench{dir: dir, scale: scale}
+func newBench(dir, binary string, scale float64, soak time.Duration) (*bench, error) {
+	b := &bench{dir: dir, scale: scale, soak: soak}
 	var err error
-	if b.binary, err = filepath.Abs(filepath.Join("bin", "fairlead")); err != nil {
+	if b.binary, err = filepath.Abs(binary); err != nil {
 		return nil, err
 	}
 	if dir == "" {

@@ -17,6 +17,7 @@ type cache struct {
 	*process
 	name string
 	base string // URL of the registry's root
+	dir  string // where it keeps blobs, if that is looked at
 	// prefix is in front of repositories; login is an Authorization header.
 	prefix, login string
 }
@@ -104,7 +105,7 @@ func (b *bench) fairlead(ctx context.Context, dir string, up *source, flags ...s
 	if _, err := p.says(1); err != nil { // that it is ready
 		return nil, err
 	}
-	c := &cache{process: p, name: "fairlead", base: url, prefix: strings.Replace(up.closed, ":", "__", 1) + "/"}
+	c := &cache{process: p, name: "fairlead", base: url, dir: filepath.Join(dir, "data", "gateway"), prefix: strings.Replace(up.closed, ":", "__", 1) + "/"}
 	tokenFile := filepath.Join(dir, "token")
 	if _, err := os.Stat(tokenFile); errors.Is(err, os.ErrNotExist) {
 		if err := b.connect(ctx, dir, env, up); err != nil {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"syscall"
 	"text/tabwriter"
@@ -53,6 +54,8 @@ func run(ctx context.Context) int {
 	only := flag.String("only", "", "only workloads whose name matches this expression")
 	format := flag.String("o", "table", "table or json")
 	strict := flag.Bool("strict", false, "exit with 1 if a target is missed")
+	soak := flag.Duration("soak", 0, "soak the gateway for so long, and do nothing else")
+	binary := flag.String("binary", filepath.Join("bin", "fairlead"), "the fairlead that is measured")
 	keep := flag.String("dir", "", "directory to work in (default: a temporary one)")
 	flag.Parse()
 	which, err := regexp.Compile(*only)
@@ -60,13 +63,17 @@ func run(ctx context.Context) int {
 		fmt.Fprintln(os.Stderr, "bench: give -only an expression, and -o table or json")
 		return 2
 	}
-	b, err := newBench(*keep, *scale)
+	b, err := newBench(*keep, *binary, *scale, *soak)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
 	defer b.close()
-	for _, w := range workloads() {
+	list := workloads()
+	if *soak > 0 {
+		list = []workload{{"soak", "10 clients pull images that change, twice as many as are kept", measureSoak}}
+	}
+	for _, w := range list {
 		if ctx.Err() != nil || !which.MatchString(w.name) {
 			continue
 		}
