@@ -137,8 +137,7 @@ func (b *bench) connect(ctx context.Context, dir string, env []string, up *sourc
 		cmd.Env = append(os.Environ(), env...)
 		out, err := cmd.Output()
 		if err != nil {
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 				err = fmt.Errorf("%w: %s", err, exit.Stderr)
 			}
 			return fmt.Errorf("fairlead %s: %w", args[0], err)

@@ -147,7 +147,7 @@ func drain(ctx context.Context, client *http.Client, c *cache, url, digest strin
 		if digest != "" {
 			_, _ = sum.Write(buffer[:k]) // never fails
 		}
-		if err == io.EOF { //nolint:errorlint // io.Reader returns io.EOF itself.
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

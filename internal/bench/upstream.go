@@ -63,7 +63,7 @@ func upstreamMain(args []string) error {
 	}
 	failed := make(chan error)
 	for _, h := range []http.Handler{http.HandlerFunc(u.closed), http.HandlerFunc(u.open), http.HandlerFunc(u.control)} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It answers at once.
 		if err != nil {
 			return err
 		}
