@@ -211,6 +211,11 @@ func (w *world) manifest(t *testing.T) {
 	}
 	_, _ = io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
+	for deadline := time.Now().Add(20 * time.Second); len(w.usage(t, w.eve, "evil").Images) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the manifest isn't kept")
+		}
+	}
 }
 
 // TestPruneOrder lets the images go that weren't used for the longest time, but for those

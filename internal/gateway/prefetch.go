@@ -77,7 +77,7 @@ func (p *prefetcher) manifest(ctx context.Context, reference string) (answer, er
 		return answer{}, err
 	}
 	a.view.count.served(a.hit, a.hit, a.stale)
-	return a, nil
+	return a, p.room.gateway.opts.Depot.Put(ctx, a.Digest, p.room.owner(), a.body) // it may have been evicted while it was served out of memory
 }
 
 // contents is what a manifest or an index is made of.

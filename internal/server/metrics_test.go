@@ -138,7 +138,7 @@ func TestMetrics(t *testing.T) {
 	}
 	base := "/v2/" + strings.Replace(m.reg.Host(), ":", "__", 1) + "/team/app"
 	var manifest []byte
-	for _, path := range []string{"/manifests/v1", "/blobs/" + digest.String()} {
+	for i, path := range []string{"/manifests/v1", "/blobs/" + digest.String()} {
 		for range 2 {
 			status, body := m.get(t, base+path, "Bearer "+m.token)
 			if status != http.StatusOK {
@@ -147,7 +147,7 @@ func TestMetrics(t *testing.T) {
 			if manifest == nil {
 				manifest = body
 			}
-			m.landed(t)
+			m.landed(t, float64(i+1))
 		}
 	}
 	if status, _ := m.get(t, base+"/manifests/none", "Bearer "+m.token); status != http.StatusNotFound {
@@ -197,15 +197,17 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// landed waits until no blob is arriving: its last byte is sent before it is kept.
-func (m *measured) landed(t *testing.T) {
+// landed waits until as much is kept and nothing is arriving: the last byte is sent
+// before that.
+func (m *measured) landed(t *testing.T, want float64) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if value(t, m.scrape(t), "fairlead_gateway_flights", "registry="+m.reg.Host()) == 0 {
+		got := m.scrape(t)
+		if value(t, got, "fairlead_gateway_flights", "registry="+m.reg.Host()) == 0 && value(t, got, "fairlead_gateway_kept_blobs") == want {
 			return
 		}
 	}
-	t.Fatal("a flight doesn't end")
+	t.Fatal("what was fetched isn't kept")
 }
 
 // TestMetricsNeedLeave shows nothing to whoever doesn't show the token.

@@ -256,6 +256,9 @@ func (s *Server) Close() error {
 	if s.Runs != nil {
 		s.Runs.Close()
 	}
+	if s.Gateway != nil {
+		s.Gateway.Close()
+	}
 	if s.catalog != nil {
 		err = s.catalog.Close()
 	}
