@@ -71,6 +71,8 @@ func storeTests() []storeTest {
 		{"Keys", testKeys},
 		{"HouseSecrets", testHouseSecrets},
 		{"Origins", testOrigins},
+		{"Duties", testDuties},
+		{"Deposits", testDeposits},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},
@@ -112,6 +114,7 @@ func storeRaces() []storeTest {
 		{"RaceMoves", testRaceMoves},
 		{"RaceKeys", testRaceKeys},
 		{"RaceOrigins", testRaceOrigins},
+		{"RaceDuties", testRaceDuties},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
 	}

