@@ -55,6 +55,7 @@ func Plan() map[string]int {
 		"internal/worker":           5,
 		"internal/localcredentials": 5,
 		"internal/renewal":          5,
+		"internal/replica":          5, // what the servers of one house share for their gateways
 
 		"internal/api":     6,
 		"internal/gateway": 6,

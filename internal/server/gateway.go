@@ -28,12 +28,18 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 	if err != nil {
 		return nil, err
 	}
-	s.depot, err = depot.Open(ctx, depot.Options{
+	options := depot.Options{
 		Dir: filepath.Join(o.Data, "gateway"), Quota: o.GatewayQuota, Now: o.Now, Wait: wait,
 		Report: func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
-	})
-	if err != nil {
+	}
+	if err := s.share(ctx, &options); err != nil {
 		return nil, err
+	}
+	if s.depot, err = depot.Open(ctx, options); err != nil {
+		return nil, err
+	}
+	if s.replica != nil {
+		s.replica.Attach(s.depot)
 	}
 	return gateway.New(gateway.Options{
 		Identity: s.Identity, Leases: leases, Registries: registries, Depot: shelves{s.depot}, Origins: s.Store,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/blob/s3"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/seal"
 )
@@ -44,6 +45,19 @@ type Options struct {
 	// GatewayQuota is how many bytes the gateway keeps; 0 is as many as the disk has room
 	// for.
 	GatewayQuota int64
+	// GatewayStore is the bucket that several servers share for the blobs of their gateways;
+	// none if its Location is empty.
+	GatewayStore s3.Options
+	// GatewayStoreQuota is how many bytes are kept in it, and GatewayStoreUnused for how
+	// long what no server uses; 0 is no limit.
+	GatewayStoreQuota  int64
+	GatewayStoreUnused time.Duration
+	// GatewayPatience is how long a server waits for another that fetches the same blob; 0
+	// is replica.DefaultPatience.
+	GatewayPatience time.Duration
+	// Blobs is the bucket for what runs are made of and leave; below Data if its Location
+	// is empty.
+	Blobs s3.Options
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.

@@ -11,7 +11,6 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/api"
-	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/control"
 	"fairlead.dev/fairlead/internal/deploy"
@@ -31,6 +30,7 @@ import (
 	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
 	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
 	"fairlead.dev/fairlead/internal/renewal"
+	"fairlead.dev/fairlead/internal/replica"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
@@ -60,6 +60,7 @@ type Server struct {
 	handler http.Handler
 	lock    *os.File
 	depot   *depot.Depot
+	replica *replica.Replica
 }
 
 // Providers are the families that there are. Without tools they describe themselves and
@@ -161,7 +162,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 		return err
 	}
 	providers := Providers(tools)
-	blobs, err := blob.NewDisk(filepath.Join(o.Data, "blobs"), o.Now)
+	blobs, err := s.blobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -246,6 +247,9 @@ func (s *Server) Close() error {
 	}
 	if s.depot != nil {
 		err = s.depot.Close()
+	}
+	if s.replica != nil {
+		s.replica.Close()
 	}
 	if s.Store != nil {
 		err = errors.Join(err, s.Store.Close())
