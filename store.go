@@ -233,12 +233,12 @@ type Deposits interface {
 	DepositOf(ctx context.Context, digest Digest) (Deposit, error)
 	// DepositsByUse lists those that were least recently used, without Sums.
 	DepositsByUse(ctx context.Context, limit int) ([]Deposit, error)
-	// DepositUsage gives the number of all, and their bytes.
+	// DepositUsage gives the number of those that are whole, and their bytes.
 	DepositUsage(ctx context.Context) (n int, bytes int64, err error)
 	// PutDeposit adds a deposit, or changes it; one that is whole stays so.
 	PutDeposit(ctx context.Context, d Deposit) error
-	// UseDeposit notes that a blob was used, if that is later than what is known.
-	// [NotFound]
+	// UseDeposit notes that a blob was used that is whole, if that is later than what is
+	// known. [NotFound]
 	UseDeposit(ctx context.Context, digest Digest, at time.Time) error
 	// RemoveDeposit forgets one, unless it was used after a time; it gives whether it did.
 	RemoveDeposit(ctx context.Context, digest Digest, used time.Time) (bool, error)

@@ -104,8 +104,9 @@ func testDeposits(t tester, h house) {
 	whole.Used = at(4)
 	same(t, "whole", ok(h.DepositOf(t.Context(), a))(t), whole)
 	put(fairlead.Deposit{Digest: b, Size: 5, Sums: []byte{}, Whole: true, Used: at(2)})
-	put(fairlead.Deposit{Digest: c, Size: 0, Sums: []byte{}, Used: at(5)})
-	usage(3, 1<<40+5)
+	put(fairlead.Deposit{Digest: c, Size: 9, Sums: []byte{}, Used: at(5)})
+	usage(2, 1<<40+5)
+	wantKind(t, h.UseDeposit(t.Context(), c, at(9)), fairlead.NotFound, "")
 	use := func(d fairlead.Digest, when time.Time) {
 		t.Helper()
 		if err := h.UseDeposit(t.Context(), d, when); err != nil {
@@ -115,7 +116,7 @@ func testDeposits(t tester, h house) {
 	use(b, at(7))
 	use(b, at(6)) // late news
 	same(t, "by use", ok(h.DepositsByUse(t.Context(), 2))(t), []fairlead.Deposit{
-		{Digest: a, Size: 1 << 40, Whole: true, Used: at(4)}, {Digest: c, Used: at(5)},
+		{Digest: a, Size: 1 << 40, Whole: true, Used: at(4)}, {Digest: c, Size: 9, Used: at(5)},
 	})
 	for _, row := range []struct {
 		digest fairlead.Digest
@@ -124,5 +125,5 @@ func testDeposits(t tester, h house) {
 	}{{a, at(3), false}, {a, at(4), true}, {a, at(9), false}, {b, at(9), true}} {
 		same(t, "removing "+string(row.digest), ok(h.RemoveDeposit(t.Context(), row.digest, row.used))(t), row.want)
 	}
-	usage(1, 0)
+	usage(0, 0)
 }

@@ -115,6 +115,14 @@ func (l *lead) take(ctx context.Context) (mine bool, err error) {
 	return true, nil
 }
 
+// keep takes the duty unless it is this lead's already.
+func (l *lead) keep(ctx context.Context) (mine bool, err error) {
+	if l.leave != nil {
+		return true, nil
+	}
+	return l.take(ctx)
+}
+
 func (r *Replica) takeDuty(ctx context.Context, name, holder string, last time.Duration) (fairlead.Duty, error) {
 	now := r.o.Now()
 	return r.o.Books.TakeDuty(ctx, fairlead.Duty{Name: name, Holder: holder, Until: now.Add(last)}, now)

@@ -15,7 +15,7 @@ type upload struct {
 	digest fairlead.Digest
 	blob   *depot.Blob // nil is opened when it is its turn, if it still is there
 	held   int64       // bytes that count as pending
-	lead   *lead       // nil if nobody waits for it
+	lead   *lead
 }
 
 const (
@@ -59,9 +59,7 @@ func (r *Replica) drop(u upload) {
 	r.mu.Lock()
 	r.pending -= u.held
 	r.mu.Unlock()
-	if u.lead != nil {
-		u.lead.giveUp()
-	}
+	u.lead.giveUp()
 }
 
 func (r *Replica) uploadAll() {
@@ -97,6 +95,9 @@ func (r *Replica) upload(u upload) error {
 			return nil // it was evicted
 		}
 		defer func() { _ = b.Close() }()
+	}
+	if mine, err := u.lead.keep(r.ctx); err != nil || !mine {
+		return err // another does
 	}
 	for try := 1; ; try++ {
 		err := r.put(u.digest, b)
@@ -192,7 +193,7 @@ func (r *Replica) noteUses() {
 			err := r.o.Books.UseDeposit(r.ctx, digest, r.o.Now())
 			switch {
 			case fairlead.KindOf(err) == fairlead.NotFound:
-				r.enqueue(upload{digest: digest})
+				r.enqueue(upload{digest: digest, lead: &lead{r: r, digest: digest}})
 			case err != nil && r.ctx.Err() == nil:
 				r.o.Report(err)
 			}

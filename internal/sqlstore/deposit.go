@@ -58,7 +58,7 @@ func (q reader) DepositsByUse(ctx context.Context, limit int) ([]fairlead.Deposi
 	}, limit)
 }
 
-// DepositUsage gives the number of all, and their bytes.
+// DepositUsage gives the number of those that are whole, and their bytes.
 func (q reader) DepositUsage(ctx context.Context) (n int, bytes int64, err error) {
 	err = q.each(ctx, "counting deposits", "DepositUsage", func(r row) error { return r.Scan(&n, &bytes) })
 	return n, bytes, err
@@ -70,7 +70,7 @@ func (s *Store) PutDeposit(ctx context.Context, d fairlead.Deposit) error {
 	return err
 }
 
-// UseDeposit notes that a blob was used: NotFound.
+// UseDeposit notes that a blob was used that is whole: NotFound.
 func (s *Store) UseDeposit(ctx context.Context, digest fairlead.Digest, at time.Time) error {
 	return s.touch(ctx, "using deposit", "UseDeposit", digest, at)
 }

@@ -15,4 +15,4 @@ CREATE TABLE deposits (
   whole  boolean          NOT NULL,
   used   bigint           NOT NULL
 );
-CREATE INDEX deposits_by_use ON deposits (used, digest) INCLUDE (size);
+CREATE INDEX deposits_by_use ON deposits (used, digest) INCLUDE (size, whole);

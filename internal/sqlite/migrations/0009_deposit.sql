@@ -15,4 +15,4 @@ CREATE TABLE deposits (
   whole  INTEGER NOT NULL,
   used   INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX deposits_by_use ON deposits (used, digest, size);
+CREATE INDEX deposits_by_use ON deposits (used, digest, size, whole);
