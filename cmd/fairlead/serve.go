@@ -48,6 +48,7 @@ type serveFlags struct {
 	verifyEvery    time.Duration
 	expiryNotice   time.Duration
 	gateway        gatewayFlags
+	bucket         bucketFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -76,6 +77,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	fl.BoolVar(&f.noWorker, "no-worker", false, "run no worker inside")
 	f.worker.add(c)
 	f.gateway.add(c)
+	f.bucket.add(c)
 	return c
 }
 
@@ -102,6 +104,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err := f.gateway.check(); err != nil {
 		return err
 	}
+	if err := f.bucket.check(); err != nil {
+		return err
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -118,6 +123,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	o.Undiagnosed = !f.diagnose
 	o.VerifyEvery, o.ExpiryNotice = f.verifyEvery, f.expiryNotice
 	f.gateway.set(&o)
+	if err := f.bucket.set(a, &o); err != nil {
+		return err
+	}
 	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err

@@ -153,7 +153,7 @@ func openBooks(t *testing.T, path string) fairlead.Store {
 
 func bucketAt(endpoint string) (*s3.Bucket, error) {
 	return s3.New(s3.Options{
-		Location: "s3://blobs", Endpoint: endpoint, AccessKey: s3test.AccessKey, SecretKey: fairlead.SecretText(s3test.SecretKey),
+		Location: "s3://blobs", Endpoint: endpoint, Login: s3.Login{AccessKey: s3test.AccessKey, SecretKey: fairlead.SecretText(s3test.SecretKey)},
 	})
 }
 

@@ -28,10 +28,7 @@ type Options struct {
 	// Region is that of the bucket; "" is us-east-1, as most services that aren't Amazon's
 	// want it.
 	Region string
-	// The login. SessionToken is of a temporary one, and may be empty.
-	AccessKey    string
-	SecretKey    fairlead.Secret
-	SessionToken fairlead.Secret
+	Login
 	// Roots are the authorities that may have signed the service's certificate; nil is
 	// those of the system.
 	Roots *x509.CertPool

@@ -22,7 +22,7 @@ import (
 func options(s *s3test.Server) s3.Options {
 	return s3.Options{
 		Location: "s3://" + s.Bucket, Endpoint: s.URL, Region: s3test.Region,
-		AccessKey: s3test.AccessKey, SecretKey: fairlead.SecretText(s3test.SecretKey),
+		Login: s3.Login{AccessKey: s3test.AccessKey, SecretKey: fairlead.SecretText(s3test.SecretKey)},
 	}
 }
 
@@ -180,7 +180,7 @@ func TestInvalid(t *testing.T) {
 	for _, o := range []s3.Options{
 		{}, {Location: "s3://"}, {Location: "https://x/y"}, {Location: "s3:///x"}, {Location: "s3://a/../b"}, {Location: "s3://a/b//c"}, {Location: "s3://key:secret@a"},
 		{Location: "s3://a", Endpoint: "x"}, {Location: "s3://a", Endpoint: "https://u:p@x"}, {Location: "s3://a", Endpoint: "https://x/path"}, {Location: "s3://a", Endpoint: "ftp://x"},
-		{Location: "s3://a", Endpoint: "https://x", AccessKey: "-"},
+		{Location: "s3://a", Endpoint: "https://x", Login: s3.Login{AccessKey: "-"}},
 	} {
 		if o.AccessKey == "" {
 			o.AccessKey, o.SecretKey = "k", fairlead.SecretText("s")
