@@ -22,6 +22,7 @@ type bucketFlags struct {
 	unused        time.Duration
 	patience      time.Duration
 	service       s3.Options
+	peer          string
 	login, caFile string
 }
 
@@ -34,6 +35,7 @@ func (b *bucketFlags) add(c *cobra.Command) {
 	f.Int64Var(&b.quota, "gateway-store-quota", 0, "how many gigabytes are kept there (default: no limit)")
 	f.DurationVar(&b.unused, "gateway-store-unused-for", defaultUnused, "for how long what no server uses is kept there; 0 is for ever")
 	f.DurationVar(&b.patience, "gateway-store-patience", replica.DefaultPatience, "how long a server waits for another that fetches the same, before it fetches it too")
+	f.StringVar(&b.peer, "gateway-peer-url", "", "URL at which the other servers reach this one, to be given what it is fetching (default: they wait for the store)")
 	f.StringVar(&b.blobs, "blobs", "", "s3://BUCKET/PREFIX for archives and outputs (default: blobs/ in the data directory)")
 	f.StringVar(&b.service.Endpoint, "s3-endpoint", "", "URL of the S3-compatible service (default: Amazon's)")
 	f.StringVar(&b.service.Region, "s3-region", "", "region of the buckets (default: us-east-1)")
@@ -50,6 +52,8 @@ func (b *bucketFlags) check() error {
 		return usage("--gateway-store-unused-for %s is too short to keep anything: give an hour or more, or 0 for ever", b.unused)
 	case b.patience <= 0:
 		return usage("--gateway-store-patience %s is no time: give one such as 30s", b.patience)
+	case b.peer != "" && !strings.HasPrefix(b.peer, "http://") && !strings.HasPrefix(b.peer, "https://"):
+		return usage("--gateway-peer-url %s is no URL: give one such as https://10.0.0.5:8480", b.peer)
 	default:
 		return nil
 	}
@@ -60,6 +64,7 @@ func (b *bucketFlags) check() error {
 func (b *bucketFlags) set(a *app, o *server.Options) error {
 	const gigabyte = 1e9
 	o.GatewayStoreQuota, o.GatewayStoreUnused, o.GatewayPatience = b.quota*gigabyte, b.unused, b.patience
+	o.GatewayPeerURL = strings.TrimRight(b.peer, "/")
 	if b.store == "" && b.blobs == "" {
 		return nil
 	}

@@ -34,7 +34,10 @@ type SharedMetrics struct {
 	// Hits of flights found their blob there, Misses didn't. Waits of them waited for
 	// another server, and GaveUp of these didn't wait for its end.
 	Hits, Misses, Waits, GaveUp int64
-	// Down is bytes that came from there. Wrong is how often they were the wrong ones, and
+	// Peers of them were given theirs by another server while that was fetching it:
+	// PeerBytes.
+	Peers, PeerBytes int64
+	// Down is bytes that came from the store. Wrong is how often they were the wrong ones, and
 	// Failures how often it didn't answer as it should.
 	Down, Wrong, Failures int64
 	// Uploads of UploadedBytes have brought blobs there; UploadFailures were given up.
@@ -88,6 +91,28 @@ func (d *Depot) Whole(digest fairlead.Digest) (*Blob, bool) {
 	}
 	e.refs++
 	return &Blob{depot: d, entry: e, file: file, hit: true}, true
+}
+
+// Follow opens a blob that is there, or arriving, for another depot that shares: it counts
+// as no use of it, and keeps the flight going as a reader does.
+func (d *Depot) Follow(digest fairlead.Digest) (*Blob, bool) {
+	if b, whole := d.Whole(digest); whole {
+		return b, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[digest]
+	if d.closed || e == nil || e.flight == nil || !e.flight.goesOn() {
+		return nil, false
+	}
+	e.refs++
+	return &Blob{depot: d, entry: e, flight: e.flight}, true
+}
+
+func (f *flight) goesOn() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.leaving && f.err == nil
 }
 
 // fetched counts bytes from an upstream; those from elsewhere are counted there.

@@ -27,23 +27,29 @@ func inBucket(s *s3test.Server) fairleadtest.Option {
 	return func(o *server.Options) { o.GatewayStore, o.Blobs = at("gateway"), at("runs") }
 }
 
+// asPeer has other servers reach this one.
+func asPeer(o *server.Options) { o.GatewayPeerURL = o.PublicURL }
+
+// alone has them meet in the store only.
+func alone(*server.Options) {}
+
 // replicas are two whole servers on one database and one bucket, before a registry.
-func replicas(t *testing.T, auth registrytest.Auth) (one, two *room, bucket *s3test.Server) {
+func replicas(t *testing.T, auth registrytest.Auth, how fairleadtest.Option) (one, two *room, bucket *s3test.Server) {
 	t.Helper()
 	bucket = s3test.Start(t)
 	database := fairleadtest.WithDatabase(pgtest.URL(t))
-	one = newRoom(t, auth, database, inBucket(bucket))
+	one = newRoom(t, auth, database, inBucket(bucket), how)
 	data := t.TempDir()
 	fairleadtest.CopyKeys(t, one.Plane, data)
 	one.database = database
-	return one, one.beside(t, data, bucket), bucket
+	return one, one.beside(t, data, bucket, how), bucket
 }
 
 // beside is another server of the same house.
-func (r *room) beside(t *testing.T, data string, bucket *s3test.Server) *room {
+func (r *room) beside(t *testing.T, data string, bucket *s3test.Server, how fairleadtest.Option) *room {
 	t.Helper()
 	b := &room{clock: r.clock, reg: r.reg, token: r.token, database: r.database}
-	b.Plane = fairleadtest.Open(t, fairleadtest.WithClock(r.clock), r.database, inBucket(bucket), fairleadtest.WithData(data))
+	b.Plane = fairleadtest.Open(t, fairleadtest.WithClock(r.clock), r.database, inBucket(bucket), fairleadtest.WithData(data), how)
 	return b
 }
 
@@ -52,10 +58,14 @@ func (r *room) beside(t *testing.T, data string, bucket *s3test.Server) *room {
 // store.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	for _, auth := range []registrytest.Auth{registrytest.Basic, registrytest.Bearer} {
-		t.Run(string(auth), func(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		auth registrytest.Auth
+		how  fairleadtest.Option
+	}{{"Store", registrytest.Basic, alone}, {"Peers", registrytest.Bearer, asPeer}} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			one, two, bucket := replicas(t, auth)
+			one, two, bucket := replicas(t, c.auth, c.how)
 			image := registrytest.RandomImage(t, 6<<20)
 			one.push(t, image, "team/app:v1")
 			layer, body := layerOf(t, image, 0)
@@ -79,7 +89,7 @@ func TestReplicas(t *testing.T) {
 			}
 			data := t.TempDir()
 			fairleadtest.CopyKeys(t, one.Plane, data)
-			three := two.beside(t, data, bucket)
+			three := two.beside(t, data, bucket, c.how)
 			if got := three.get(t, "/v2/"+one.at("team/app")+"/manifests/v1"); got.status != http.StatusOK {
 				t.Fatalf("manifest: %d %s", got.status, got.body)
 			}
@@ -94,6 +104,11 @@ func TestReplicas(t *testing.T) {
 			one.add(t, other, "other", "main", "*", "side", "side-"+password)
 			if got := three.ask(t, http.MethodGet, path, one.tokenOf(t, other)); got.status != http.StatusNotFound && got.status != http.StatusForbidden {
 				t.Errorf("another organization is answered %d: %.200s", got.status, got.body)
+			}
+			for _, token := range []string{"", one.token} {
+				if got := one.ask(t, http.MethodGet, "/gateway/blobs/"+layer, token); got.status != http.StatusUnauthorized {
+					t.Errorf("who isn't a server is answered %d as one", got.status)
+				}
 			}
 			for _, r := range []*room{one, two, three} {
 				nothingTold(t, r)

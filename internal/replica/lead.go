@@ -13,8 +13,16 @@ import (
 type lead struct {
 	r      *Replica
 	digest fairlead.Digest
-	src    *source // nil is the upstream
-	leave  func()  // gives the duty up; nil if it isn't this server's
+	src    origin // nil is the upstream
+	leave  func() // gives the duty up; nil if it isn't this server's
+}
+
+// origin is where else a blob is to be had.
+type origin interface {
+	depot.Source
+	// failed says that some of it wasn't had there, and spoilt is told that it was wrong.
+	failed() bool
+	spoilt(err error)
 }
 
 func dutyOf(digest fairlead.Digest) string { return "fetch " + string(digest) }
@@ -31,9 +39,12 @@ func (r *Replica) Begin(ctx context.Context, digest fairlead.Digest, size int64)
 	if err := l.look(ctx, size); err != nil && ctx.Err() == nil {
 		r.o.Report(err)
 	}
-	if l.src == nil {
+	switch l.src.(type) {
+	case nil:
 		r.counts.misses.Add(1)
-	} else {
+	case *peer:
+		r.counts.peers.Add(1)
+	default:
 		r.counts.hits.Add(1)
 	}
 	return l
@@ -46,7 +57,7 @@ func (l *lead) look(ctx context.Context, size int64) error {
 		if found, err := l.find(ctx, size); found || err != nil {
 			return err
 		}
-		mine, err := l.take(ctx)
+		held, mine, err := l.take(ctx)
 		if err != nil {
 			return err
 		}
@@ -60,6 +71,10 @@ func (l *lead) look(ctx context.Context, size int64) error {
 		}
 		if waited == 0 {
 			r.counts.waits.Add(1)
+			if p := r.join(ctx, held.Address, l.digest, size); p != nil {
+				l.src = p
+				return nil
+			}
 		}
 		if waited >= r.o.Patience {
 			r.counts.gaveUp.Add(1)
@@ -89,13 +104,13 @@ func (l *lead) find(ctx context.Context, size int64) (bool, error) {
 
 // take takes the duty to fetch the blob, if it is free, and keeps it until it is given up
 // or this server dies.
-func (l *lead) take(ctx context.Context) (mine bool, err error) {
+func (l *lead) take(ctx context.Context) (held fairlead.Duty, mine bool, err error) {
 	r, name := l.r, dutyOf(l.digest)
 	// Each lead is a holder of its own: what one leaves isn't another's.
 	holder := r.holder + "/" + strconv.FormatInt(r.serial.Add(1), 10)
-	held, err := r.takeDuty(ctx, name, holder, dutyTime)
+	held, err = r.takeDuty(ctx, name, holder, dutyTime)
 	if err != nil || held.Holder != holder {
-		return false, err
+		return held, false, err
 	}
 	keeping, stop := context.WithCancel(r.ctx)
 	l.leave = stop
@@ -112,7 +127,7 @@ func (l *lead) take(ctx context.Context) (mine bool, err error) {
 			r.o.Report(err)
 		}
 	})
-	return true, nil
+	return held, true, nil
 }
 
 // keep takes the duty unless it is this lead's already.
@@ -120,12 +135,13 @@ func (l *lead) keep(ctx context.Context) (mine bool, err error) {
 	if l.leave != nil {
 		return true, nil
 	}
-	return l.take(ctx)
+	_, mine, err = l.take(ctx)
+	return mine, err
 }
 
 func (r *Replica) takeDuty(ctx context.Context, name, holder string, last time.Duration) (fairlead.Duty, error) {
 	now := r.o.Now()
-	return r.o.Books.TakeDuty(ctx, fairlead.Duty{Name: name, Holder: holder, Until: now.Add(last)}, now)
+	return r.o.Books.TakeDuty(ctx, fairlead.Duty{Name: name, Holder: holder, Address: r.o.Address, Until: now.Add(last)}, now)
 }
 
 // giveUp gives the duty up, if it is this server's.
@@ -149,10 +165,13 @@ func (l *lead) End(b *depot.Blob, err error) {
 	if l.src != nil && fairlead.CodeOf(err) == fairlead.CodeDigest {
 		l.src.spoilt(err)
 	}
+	if p, ok := l.src.(*peer); ok {
+		p.end()
+	}
 	switch {
 	case b == nil:
 		l.giveUp()
-	case l.src != nil && !l.src.failed.Load():
+	case l.src != nil && !l.src.failed():
 		_ = b.Close()
 		l.r.Used(l.digest)
 	default:

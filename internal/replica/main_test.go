@@ -57,6 +57,7 @@ func object(b []byte) string { return s3.Name(digestOf(b)) }
 type upstream struct {
 	b    []byte
 	gate chan struct{} // if there, no byte comes before it is closed
+	more chan struct{} // of one that halts: the gate of its second half
 
 	mu   sync.Mutex
 	asks int
@@ -161,6 +162,8 @@ func bucketAt(endpoint string) (*s3.Bucket, error) {
 type server struct {
 	*depot.Depot
 	replica *replica.Replica
+	// end closes it, once.
+	end func() error
 	// reports are what it has reported.
 	reports *reports
 }
@@ -208,11 +211,14 @@ func (h *house) open(t *testing.T, set func(o *options)) *server {
 		t.Fatal(err)
 	}
 	s.replica.Attach(s.Depot)
+	s.end = sync.OnceValue(func() error {
+		defer s.replica.Close()
+		return s.Depot.Close()
+	})
 	t.Cleanup(func() {
-		if err := s.Depot.Close(); err != nil {
+		if err := s.end(); err != nil {
 			t.Error(err)
 		}
-		s.replica.Close()
 		if said := s.reports.String(); strings.Contains(said, "canary") {
 			t.Errorf("a secret is told: %s", said)
 		}

@@ -52,6 +52,10 @@ type Options struct {
 	Now    func() time.Time
 	// Wait waits; an error is that of ctx.
 	Wait func(ctx context.Context, d time.Duration) error
+	// Address is where the other servers reach this one, and Peers how it reaches them;
+	// without either, they meet in the store alone.
+	Address string
+	Peers   Peers
 	// Patience is how long a server waits for another that is fetching the same blob,
 	// before it fetches it too; 0 is DefaultPatience.
 	Patience time.Duration
@@ -107,6 +111,7 @@ type Replica struct {
 
 type counters struct {
 	hits, misses, waits, gaveUp, down, wrong, failures        atomic.Int64
+	peers, fromPeers                                          atomic.Int64
 	uploads, uploaded, failed, uploading, pruned, prunedBytes atomic.Int64
 }
 
@@ -158,7 +163,7 @@ func (r *Replica) Close() {
 func (r *Replica) Metrics() depot.SharedMetrics {
 	c := &r.counts
 	return depot.SharedMetrics{
-		Hits: c.hits.Load(), Misses: c.misses.Load(), Waits: c.waits.Load(), GaveUp: c.gaveUp.Load(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Waits: c.waits.Load(), Peers: c.peers.Load(), PeerBytes: c.fromPeers.Load(), GaveUp: c.gaveUp.Load(),
 		Down: c.down.Load(), Wrong: c.wrong.Load(), Failures: c.failures.Load(),
 		Uploads: c.uploads.Load(), UploadedBytes: c.uploaded.Load(), UploadFailures: c.failed.Load(), Uploading: c.uploading.Load(),
 		Pruned: c.pruned.Load(), PrunedBytes: c.prunedBytes.Load(),

@@ -103,7 +103,7 @@ func fetchUntilKilled(dir, books, endpoint, size string) {
 		fail(err)
 	}
 	b := bytesOf(n, 3)
-	half := &halting{upstream{b: b}}
+	half := &halting{upstream{b: b, more: make(chan struct{})}}
 	blob, err := d.Get(ctx, digestOf(b), int64(n), "acme", half)
 	if err != nil {
 		fail(err)
@@ -119,7 +119,7 @@ type halting struct{ upstream }
 func (u *halting) Fetch(ctx context.Context, from, to int64) (depot.Part, error) {
 	p, err := u.upstream.Fetch(ctx, from, to)
 	if from >= int64(len(u.b)/2) {
-		p.Body = &body{&upstream{gate: make(chan struct{})}, ctx, p.Body}
+		p.Body = &body{&upstream{gate: u.more}, ctx, p.Body}
 	}
 	return p, err
 }
@@ -474,5 +474,97 @@ func TestPrune(t *testing.T) {
 	}
 	if m := one.Metrics().Shared; m.Pruned != 3 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// peers are servers that reach each other.
+type peers struct {
+	mu   sync.Mutex
+	list map[string]*server
+}
+
+func (p *peers) set(address string, s *server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list[address] = s
+}
+
+func (p *peers) fetch(ctx context.Context, address string, digest fairlead.Digest) (io.ReadCloser, int64, error) {
+	p.mu.Lock()
+	s := p.list[address]
+	p.mu.Unlock()
+	gone := &fairlead.Error{Kind: fairlead.NotFound, What: "fetching", Why: "it isn't there"}
+	if s == nil {
+		return nil, 0, gone
+	}
+	b, there := s.Follow(digest)
+	if !there {
+		return nil, 0, gone
+	}
+	size, err := b.Size(ctx)
+	if err != nil {
+		_ = b.Close()
+		return nil, 0, err
+	}
+	from, to := io.Pipe()
+	go func() {
+		defer func() { _ = b.Close() }()
+		_, err := b.CopyTo(ctx, to, 0, -1)
+		_ = to.CloseWithError(err)
+	}()
+	return from, size, nil
+}
+
+// TestPeers has a server be given what another is just fetching: its first bytes are there
+// while the upstream still has the last ones.
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{false, true} {
+		t.Run(fmt.Sprintf("ends=%v", ends), func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			all := &peers{list: map[string]*server{}}
+			open := func(address string) *server {
+				s := h.open(t, func(o *options) { o.Address, o.Peers = address, all.fetch })
+				all.set(address, s)
+				return s
+			}
+			u := &upstream{b: bytesOf(20<<20, 60)}
+			half := &halting{upstream{b: u.b, more: make(chan struct{})}}
+			leader, follower := open("one"), open("two")
+			first, err := leader.Get(t.Context(), digestOf(u.b), int64(len(u.b)), "acme", half)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = first.Close() }()
+			p := make([]byte, 1000)
+			if _, err := first.ReadAt(t.Context(), p, 0); err != nil {
+				t.Fatal(err)
+			}
+			b, err := follower.Get(t.Context(), digestOf(u.b), int64(len(u.b)), "acme", u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.Close() }()
+			if _, err := b.ReadAt(t.Context(), p, 4<<20); err != nil || string(p) != string(u.b[4<<20:4<<20+1000]) {
+				t.Errorf("of what is arriving: %v", err)
+			}
+			if u.asked() != 0 {
+				t.Error("the upstream was asked twice")
+			}
+			if ends {
+				if err := leader.end(); err != nil {
+					t.Error(err)
+				}
+			} else {
+				close(half.more)
+			}
+			follower.pulls(t, u)
+			m := follower.Metrics().Shared
+			if ends && u.gave() == 0 || !ends && (u.asked() != 0 || half.gave() != int64(len(u.b))) || m.Peers != 1 || m.PeerBytes == 0 {
+				t.Errorf("the upstreams gave %d and %d bytes; %+v", half.gave(), u.gave(), m)
+			}
+			h.stored(t, u.b)
+		})
 	}
 }

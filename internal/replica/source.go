@@ -47,9 +47,11 @@ func sum(from io.Reader, size int64, buf []byte) ([]byte, error) {
 type source struct {
 	r       *Replica
 	deposit fairlead.Deposit
-	failed  atomic.Bool
+	bad     atomic.Bool
 	gone    atomic.Bool // it was taken out of the books
 }
+
+func (s *source) failed() bool { return s.bad.Load() }
 
 // Host is the store.
 func (s *source) Host() string { return s.r.o.Bucket.String() }
@@ -93,7 +95,7 @@ func (s *source) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	s.failed.Store(true)
+	s.bad.Store(true)
 	switch {
 	case fairlead.CodeOf(err) == fairlead.CodeDigest:
 		s.spoilt(err)
@@ -107,7 +109,7 @@ func (s *source) fail(ctx context.Context, err error) error {
 
 // spoilt removes a blob that isn't what it should be.
 func (s *source) spoilt(err error) {
-	s.failed.Store(true)
+	s.bad.Store(true)
 	if s.gone.Load() {
 		return
 	}

@@ -51,7 +51,7 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 		Record: func(ctx context.Context, ev fairlead.Event) error {
 			return s.Store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) { return ev, nil })
 		},
-		Secret: secret, Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Settings: filled(o.Gateway),
+		Peers: peers(), Secret: secret, Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Settings: filled(o.Gateway),
 	}), nil
 }
 
@@ -92,6 +92,8 @@ func (s *Server) split(rest *http.ServeMux) http.Handler {
 		switch {
 		case strings.HasPrefix(r.URL.Path, wire.GatewayPrefix), r.URL.Path+"/" == wire.GatewayPrefix:
 			s.Gateway.ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, wire.GatewayPeerPath):
+			s.Gateway.ServePeer(w, r)
 		case r.URL.Path == wire.GatewayTokenPath:
 			s.Gateway.ServeToken(w, r)
 		default:
@@ -110,6 +112,12 @@ func (s shelves) Get(ctx context.Context, digest fairlead.Digest, size int64, ow
 		return nil, err
 	}
 	return b, nil
+}
+
+// Follow gives a blob that is there or arriving.
+func (s shelves) Follow(digest fairlead.Digest) (gateway.Blob, bool) { //nolint:ireturn // As the gateway has it.
+	b, ok := s.depot.Follow(digest)
+	return b, ok
 }
 
 // Put keeps a blob.

@@ -52,6 +52,9 @@ type Options struct {
 	// long what no server uses; 0 is no limit.
 	GatewayStoreQuota  int64
 	GatewayStoreUnused time.Duration
+	// GatewayPeerURL is where the other servers reach this one's gateway, without a slash at
+	// its end; without it they meet in the store alone.
+	GatewayPeerURL string
 	// GatewayPatience is how long a server waits for another that fetches the same blob; 0
 	// is replica.DefaultPatience.
 	GatewayPatience time.Duration

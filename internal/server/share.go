@@ -2,8 +2,13 @@ package server
 
 import (
 	"context"
+	"io"
+	"net"
+	"net/http"
 	"path/filepath"
+	"time"
 
+	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/blob/s3"
 	"fairlead.dev/fairlead/internal/depot"
@@ -25,6 +30,10 @@ func (s *Server) share(ctx context.Context, options *depot.Options) error {
 		o.Log.WarnContext(ctx, "looking at the gateway's store", "error", err.Error())
 	}
 	s.replica = replica.New(ctx, replica.Options{
+		Address: o.GatewayPeerURL,
+		Peers: func(ctx context.Context, address string, digest fairlead.Digest) (io.ReadCloser, int64, error) {
+			return s.Gateway.FetchPeer(ctx, address, digest)
+		},
 		Bucket: bucket, Books: s.Store, Now: o.Now, Wait: wait, Patience: o.GatewayPatience,
 		Quota: o.GatewayStoreQuota, Unused: o.GatewayStoreUnused, Pending: o.GatewayQuota / 2,
 		Report: func(err error) { o.Log.WarnContext(ctx, "sharing blobs", "error", err.Error()) },
@@ -48,4 +57,13 @@ func (s *Server) blobs(ctx context.Context) (blob.Keeper, error) { //nolint:iret
 		return nil, err
 	}
 	return s3.NewKeeper(bucket, filepath.Join(o.Data, "spool"))
+}
+
+// peers reaches the other servers of the house.
+func peers() *http.Transport {
+	const most, dial = 16, 2 * time.Second
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dial}).DialContext,
+		TLSHandshakeTimeout: dial, MaxIdleConnsPerHost: most, IdleConnTimeout: time.Minute, DisableCompression: true,
+	}
 }
