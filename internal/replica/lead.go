@@ -104,7 +104,7 @@ func (l *lead) find(ctx context.Context, size int64) (bool, error) {
 
 // take takes the duty to fetch the blob, if it is free, and keeps it until it is given up
 // or this server dies.
-func (l *lead) take(ctx context.Context) (held fairlead.Duty, mine bool, err error) {
+func (l *lead) take(ctx context.Context) (held fairlead.Duty, mine bool, err error) { //nolint:contextcheck // The duty outlives the call that takes it.
 	r, name := l.r, dutyOf(l.digest)
 	// Each lead is a holder of its own: what one leaves isn't another's.
 	holder := r.holder + "/" + strconv.FormatInt(r.serial.Add(1), 10)

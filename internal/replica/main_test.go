@@ -213,7 +213,7 @@ func (h *house) open(t *testing.T, set func(o *options)) *server {
 	s.replica.Attach(s.Depot)
 	s.end = sync.OnceValue(func() error {
 		defer s.replica.Close()
-		return s.Depot.Close()
+		return s.Close()
 	})
 	t.Cleanup(func() {
 		if err := s.end(); err != nil {

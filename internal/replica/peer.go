@@ -93,7 +93,7 @@ type stream struct {
 func (s *stream) Read(b []byte) (int, error) {
 	n, err := s.ReadCloser.Read(b)
 	s.p.r.counts.fromPeers.Add(int64(n))
-	if err != nil && err != io.EOF && s.ctx.Err() == nil { //nolint:errorlint // Readers give it as it is.
+	if err != nil && err != io.EOF && s.ctx.Err() == nil {
 		s.p.bad.Store(true)
 	}
 	return n, err

@@ -18,8 +18,9 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/depot"
+	"fairlead.dev/fairlead/internal/pgtest"
+	"fairlead.dev/fairlead/internal/postgres"
 	"fairlead.dev/fairlead/internal/replica"
-	"fairlead.dev/fairlead/internal/sqlite"
 )
 
 // TestOnce has three servers want a cold blob at once, and a fourth later: it leaves its
@@ -89,7 +90,7 @@ func fetchUntilKilled(dir, books, endpoint, size string) {
 	if _, err := fmt.Sscan(size, &n); err != nil {
 		fail(err)
 	}
-	store, err := sqlite.Open(ctx, books, sqlite.Options{Now: time.Now})
+	store, err := postgres.Open(ctx, books, postgres.Options{Now: time.Now})
 	if err != nil {
 		fail(err)
 	}
@@ -124,12 +125,22 @@ func (u *halting) Fetch(ctx context.Context, from, to int64) (depot.Part, error)
 	return p, err
 }
 
-// TestKilled kills a server while others wait for what it fetches: one of them goes on.
+// TestKilled kills a server while others wait for what it fetches, with books in
+// PostgreSQL: one of them goes on.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	books := filepath.Join(t.TempDir(), "books.db")
-	h.books = openBooks(t, books)
+	books := pgtest.URL(t)
+	store, err := postgres.Open(t.Context(), books, postgres.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h.books = store
 	u := &upstream{b: bytesOf(20<<20, 3)}
 	self, err := os.Executable()
 	if err != nil {

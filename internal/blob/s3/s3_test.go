@@ -178,8 +178,17 @@ func TestTrouble(t *testing.T) {
 func TestInvalid(t *testing.T) {
 	t.Parallel()
 	for _, o := range []s3.Options{
-		{}, {Location: "s3://"}, {Location: "https://x/y"}, {Location: "s3:///x"}, {Location: "s3://a/../b"}, {Location: "s3://a/b//c"}, {Location: "s3://key:secret@a"},
-		{Location: "s3://a", Endpoint: "x"}, {Location: "s3://a", Endpoint: "https://u:p@x"}, {Location: "s3://a", Endpoint: "https://x/path"}, {Location: "s3://a", Endpoint: "ftp://x"},
+		{},
+		{Location: "s3://"},
+		{Location: "https://x/y"},
+		{Location: "s3:///x"},
+		{Location: "s3://a/../b"},
+		{Location: "s3://a/b//c"},
+		{Location: "s3://key:secret@a"},
+		{Location: "s3://a", Endpoint: "x"},
+		{Location: "s3://a", Endpoint: "https://u:p@x"},
+		{Location: "s3://a", Endpoint: "https://x/path"},
+		{Location: "s3://a", Endpoint: "ftp://x"},
 		{Location: "s3://a", Endpoint: "https://x", Login: s3.Login{AccessKey: "-"}},
 	} {
 		if o.AccessKey == "" {
