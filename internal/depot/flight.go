@@ -135,8 +135,9 @@ func (f *flight) run(ctx context.Context) {
 		f.dispatch(ctx)
 		parts.Wait()
 	}
+	f.tellLead(lead, false) // before anybody begins anew
 	f.end()
-	f.tellLead(lead)
+	f.tellLead(lead, true)
 }
 
 // prepare makes the file, or takes up the one that an earlier flight has left.

@@ -25,7 +25,7 @@ type Lead interface {
 	// it fails once, for whatever reason, the flight goes on with the upstream.
 	Source() Source
 	// End is told once what the flight has ended with: the whole blob, which it closes
-	// sooner or later, or why there is none. It doesn't wait.
+	// sooner or later, or why there is none. It is told that before anybody begins anew.
 	End(b *Blob, err error)
 }
 
@@ -64,15 +64,19 @@ func (f *flight) lead(ctx context.Context) Lead { //nolint:ireturn // There is n
 	return l
 }
 
-// tellLead tells those that share what has become of the flight.
-func (f *flight) tellLead(l Lead) {
-	if l == nil {
+// tellLead tells those that share what has become of the flight, if it went well or if it
+// didn't.
+func (f *flight) tellLead(l Lead, well bool) {
+	f.mu.Lock()
+	err, verified := f.err, f.verified
+	f.mu.Unlock()
+	if l == nil || verified != well {
 		return
 	}
-	f.mu.Lock()
-	err := f.err
-	f.mu.Unlock()
-	b, _ := f.d.Whole(f.digest)
+	var b *Blob
+	if well {
+		b, _ = f.d.Whole(f.digest)
+	}
 	l.End(b, err)
 }
 

@@ -42,6 +42,7 @@ func (r *Replica) Begin(ctx context.Context, digest fairlead.Digest, size int64)
 	switch l.src.(type) {
 	case nil:
 		r.counts.misses.Add(1)
+		r.mark(digest) // it is uploaded when it is there
 	case *peer:
 		r.counts.peers.Add(1)
 	default:
@@ -53,7 +54,11 @@ func (r *Replica) Begin(ctx context.Context, digest fairlead.Digest, size int64)
 // look finds out where the blob comes from.
 func (l *lead) look(ctx context.Context, size int64) error {
 	r := l.r
-	for waited := time.Duration(0); ; waited += lookEvery {
+	next := firstLook
+	for waited := time.Duration(0); ; waited += next {
+		if waited > 0 {
+			next = min(next+next/4, longLook)
+		}
 		if found, err := l.find(ctx, size); found || err != nil {
 			return err
 		}
@@ -80,7 +85,7 @@ func (l *lead) look(ctx context.Context, size int64) error {
 			r.counts.gaveUp.Add(1)
 			return nil
 		}
-		if err := r.o.Wait(ctx, lookEvery); err != nil {
+		if err := r.o.Wait(ctx, next); err != nil {
 			return err
 		}
 	}
@@ -170,6 +175,7 @@ func (l *lead) End(b *depot.Blob, err error) {
 	}
 	switch {
 	case b == nil:
+		l.r.unmark(l.digest)
 		l.giveUp()
 	case l.src != nil && !l.src.failed():
 		_ = b.Close()

@@ -78,8 +78,9 @@ const (
 	// dutyTime is how long the duty to fetch a blob is kept without being renewed: what
 	// the others wait for when a server dies.
 	dutyTime = 5 * time.Second
-	// lookEvery is how often a server that waits looks whether it still has to.
-	lookEvery = 200 * time.Millisecond
+	// A server that waits looks whether it still has to, at first often.
+	firstLook = 100 * time.Millisecond
+	longLook  = time.Second
 	// uploads is how many blobs are uploaded at once, and mostWaiting how many wait.
 	uploads     = 2
 	mostWaiting = 1024

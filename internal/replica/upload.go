@@ -46,6 +46,7 @@ func (r *Replica) enqueue(u upload) {
 	case r.queue <- u:
 	default:
 		r.counts.failed.Add(1)
+		r.unmark(u.digest)
 		r.drop(u)
 	}
 }
@@ -69,9 +70,7 @@ func (r *Replica) uploadAll() {
 			if err := r.upload(u); err != nil && r.ctx.Err() == nil {
 				r.counts.failed.Add(1)
 				r.o.Report(err)
-				r.mu.Lock()
-				delete(r.touched, u.digest) // it is tried again when it is used again
-				r.mu.Unlock()
+				r.unmark(u.digest) // it is tried again when it is used again
 			}
 			r.drop(u)
 		case <-r.ctx.Done():
@@ -176,12 +175,29 @@ func (r *Replica) Used(digest fairlead.Digest) {
 	}
 	select {
 	case r.uses <- digest:
-		if len(r.touched) >= mostKnown {
-			clear(r.touched)
-		}
-		r.touched[digest] = now
+		r.note(digest, now)
 	default:
 	}
+}
+
+// note remembers that a blob's use need not be noted for a day. Under r.mu.
+func (r *Replica) note(digest fairlead.Digest, now time.Time) {
+	if len(r.touched) >= mostKnown {
+		clear(r.touched)
+	}
+	r.touched[digest] = now
+}
+
+func (r *Replica) mark(digest fairlead.Digest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(digest, r.o.Now())
+}
+
+func (r *Replica) unmark(digest fairlead.Digest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.touched, digest)
 }
 
 func (r *Replica) noteUses() {

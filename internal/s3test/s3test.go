@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -42,6 +42,7 @@ type Server struct {
 	args    []string
 	address string
 	process *exec.Cmd
+	ended   chan struct{} // closed when the process has
 	said    *bytes.Buffer
 }
 
@@ -56,7 +57,7 @@ var program = sync.OnceValues(func() ([]byte, error) {
 	file := filepath.Join(dir, "s3server")
 	build := exec.CommandContext(context.Background(), "go", "build", "-ldflags=-s -w", "-o", file, ".")
 	build.Dir = filepath.Join(filepath.Dir(here), "testdata", "s3server")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the S3 server: %w\n%s", err, out)
 	}
@@ -82,12 +83,9 @@ func Start(tb testing.TB) *Server {
 	if err := write(s.program, b); err != nil {
 		tb.Fatal(err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s.address = l.Addr().String()
-	_ = l.Close()
+	// An address of its own, so that it is free, and still is when the server comes back:
+	// connections that others make begin at 127.0.0.1.
+	s.address = fmt.Sprintf("127.%d.%d.%d:7070", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 	s.URL = "http://" + s.address
 	s.args = []string{"-listen", s.address, "-dir", dir, "-sidecar", sidecar}
 	s.Up()
@@ -117,6 +115,12 @@ func (s *Server) Up() {
 	if err := s.process.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
+	process, ended := s.process, make(chan struct{})
+	s.ended = ended
+	go func() {
+		_ = process.Wait()
+		close(ended)
+	}()
 	for {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/healthz", nil)
 		if err != nil {
@@ -126,8 +130,10 @@ func (s *Server) Up() {
 			_ = answer.Body.Close()
 			return
 		}
-		if s.tb.Context().Err() != nil {
+		select {
+		case <-ended:
 			s.tb.Fatalf("the S3 server doesn't start:\n%s", s.said)
+		default:
 		}
 	}
 }
@@ -136,7 +142,7 @@ func (s *Server) Up() {
 func (s *Server) Down() {
 	if s.process != nil {
 		_ = s.process.Process.Kill()
-		_ = s.process.Wait()
+		<-s.ended
 		s.process = nil
 	}
 }
