@@ -40,7 +40,7 @@ fuzz: ## every fuzz target, a minute each
 .PHONY: needs-test
 needs-test:
 	@scripts/need.sh gcc=gcc git=git $(PG)=postgresql-15 dockerd=docker.io docker=docker.io containerd=containerd docker-registry=docker-registry \
-		crun=crun runc=runc skopeo=skopeo iptables=iptables busybox=busybox-static igzip=isal
+		crun=crun runc=runc skopeo=skopeo podman=podman iptables=iptables busybox=busybox-static igzip=isal
 
 $(LINT):
 	@echo "Building golangci-lint $(LINT_AT); this takes two minutes, once."

@@ -46,12 +46,40 @@ func (e Event) With(key, value string) Event {
 	return e
 }
 
-// EventQuery chooses events, newest first.
+// EventOutcome is whether an act was allowed.
+type EventOutcome string
+
+// The outcomes.
+const (
+	EventAllowed EventOutcome = "allowed"
+	EventDenied  EventOutcome = "denied"
+)
+
+// EventQuery chooses events, newest first. What isn't set chooses all.
 type EventQuery struct {
 	Organization OrganizationID
-	Project      ProjectID // "" is all
-	Action       Action    // "" is all
-	Subject      string    // identifier of who did it; "" is all
-	Before       EventID   // "" begins at the newest
-	Limit        int       // 1 to 1000
+	Project      ProjectID
+	Action       Action // one, or with ".*" at its end all of a noun: registry.*
+	Subject      string // identifier of who did it
+	By           string // name of who did it
+	On           Object // Kind and Name of what it was done to
+	Outcome      EventOutcome
+	// Since and Until bound the time at which the store took them in, to the
+	// millisecond; Until itself is left out.
+	Since, Until time.Time
+	// Text is looked for, however its letters A to Z are written, in the names, the
+	// action, the address, the request's identifier and the details.
+	Text   string
+	Before EventID // "" begins at the newest
+	Limit  int     // 1 to 1000
+	// Depth is how many events are looked at at most to find them; 0 is 50 000.
+	Depth int
+}
+
+// EventPage is a part of the events that a query chooses.
+type EventPage struct {
+	Events []Event
+	// Next is the query's Before for what follows; "" if nothing does. A page that isn't
+	// full has a Next where the query's depth was reached.
+	Next EventID
 }

@@ -118,6 +118,7 @@ type Coverage struct {
 	Connector        ConnectorID
 	ConnectorVersion int64
 	Name             Name
+	ConnectorName    Name
 	// PlainHTTP says that the registry is reached without TLS.
 	PlainHTTP bool
 }

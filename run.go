@@ -146,7 +146,7 @@ type PullRecord struct {
 	Platform  string        `json:"platform,omitempty"`
 	Registry  Name          `json:"registry,omitempty" doc:"The registry entry that matched; empty if none did."`
 	Connector Name          `json:"connector,omitempty" doc:"The connector that opened it."`
-	Lease     LeaseKind     `json:"lease" enum:"anonymous,registry-token,short-login,stored-secret"`
+	Lease     LeaseKind     `json:"lease" enum:"anonymous,registry-token,short-login,stored-secret,gateway"`
 	Bytes     int64         `json:"bytes" doc:"Bytes that were fetched, layers that were there already not counted."`
 	Took      time.Duration `json:"took_ns" doc:"How long the pull took, in nanoseconds."`
 }

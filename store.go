@@ -176,7 +176,7 @@ type Workers interface {
 // Events reads events.
 type Events interface {
 	Event(ctx context.Context, org OrganizationID, id EventID) (Event, error)
-	EventsWhere(ctx context.Context, q EventQuery) ([]Event, error)
+	EventsWhere(ctx context.Context, q EventQuery) (EventPage, error)
 }
 
 // WrappedKeys are an organization's data keys as they are stored: a keyset, encrypted

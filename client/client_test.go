@@ -273,6 +273,11 @@ func TestRequests(t *testing.T) {
 			}
 			return err
 		},
+		`GET /api/v1/organizations/acme/events?since=2026-01-02T03%3A04%3A05.000006Z  `: func() error {
+			since := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+			_, err := client.Do(t.Context(), c, wire.ListEvents, wire.EventsRequest{OrganizationPath: wire.OrganizationPath{Organization: "acme"}, Since: since})
+			return err
+		},
 		`GET /api/v1/organizations/acme/events?action=run.create&limit=5  `: func() error {
 			_, err := client.Do(t.Context(), c, wire.ListEvents, wire.EventsRequest{OrganizationPath: wire.OrganizationPath{Organization: "acme"}, Action: fairlead.RunCreate, Limit: 5})
 			return err

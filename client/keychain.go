@@ -53,6 +53,17 @@ func (c *Client) HeldKeychain(run fairlead.RunID, fence int64, now func() time.T
 	})
 }
 
+// GatewayKeychain gives a worker logins to the server's own gateway, for the image of a
+// run that it holds. They are for the resource of [Client.HeldGatewayLease], with which it
+// begins.
+func (c *Client) GatewayKeychain(run fairlead.RunID, fence int64, image ref.Resource, now func() time.Time) *Keychain {
+	return newKeychain(now, func(ctx context.Context, _ fairlead.Scope, refused string) (wire.Lease, error) {
+		return Do(ctx, c, wire.LeaseHeld, wire.HeldLeaseRequest{
+			HeldPath: wire.HeldPath{Run: run, Fence: fence}, Host: image.Host, Repository: image.Repository, Refused: refused, Through: wire.Gateway,
+		})
+	})
+}
+
 // HeldGatewayLease gives a worker a login to the server's own gateway, for the image of a
 // run that it holds. The lease's host and repository are those under which the image is
 // to be pulled, with its own tag or digest. [fairlead.Conflict] (CodeNoGateway) if the

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead/wire"
 )
@@ -25,7 +26,7 @@ func place(route wire.Route, in any) (target string, body bool) {
 			path = fill(path, f.Tag.Get("path"), fmt.Sprint(value.Interface()))
 		case f.Tag.Get("query") != "":
 			if !value.IsZero() {
-				query.Set(f.Tag.Get("query"), fmt.Sprint(value.Interface()))
+				query.Set(f.Tag.Get("query"), written(value.Interface()))
 			}
 		default:
 			body = body || f.Tag.Get("json") != "-"
@@ -47,4 +48,12 @@ func fill(path, name, value string) string {
 		return strings.ReplaceAll(path, "{"+name+"...}", strings.Join(parts, "/"))
 	}
 	return strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
+}
+
+// written is a value as it stands in a URL.
+func written(v any) string {
+	if t, ok := v.(time.Time); ok {
+		return t.Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(v)
 }

@@ -45,8 +45,8 @@ func ParseResource(s string) (Resource, error) {
 }
 
 // Unpaste takes off what people copy along with a name: blanks and other invisible
-// characters, quotation marks, the command "docker pull", a scheme such as https:// or
-// docker://, a login, a query. The error, an [*Error], says what it was; it is nil for
+// characters, quotation marks, a command such as "docker pull --quiet", FROM, a scheme
+// such as https:// or docker://, a login, a query. The error, an [*Error], says what it was; it is nil for
 // a name that stands alone.
 func Unpaste(s string) (clean string, err error) {
 	clean, e := unpaste(s)
@@ -64,8 +64,8 @@ func unpaste(s string) (clean string, e *Error) {
 	if bare := strings.Trim(clean, "\"'`"); bare != clean {
 		e, clean = refuse("there are quotation marks around it", "write the name alone"), bare
 	}
-	if name, ok := strings.CutPrefix(clean, "docker pull "); ok {
-		e, clean = refuse("it is a command", "write the name alone"), strings.TrimFunc(name, isInvisible)
+	if name, ok := FromCommand(clean); ok {
+		e, clean = refuse("it is a command", "write the name alone"), name
 	}
 	if scheme := strings.Index(clean, "://"); scheme >= 0 {
 		e, clean = refuse("it begins with a scheme, such as https:// or docker://", "begin with the host, as in reg.io/team/app"), clean[scheme+3:]
@@ -81,6 +81,41 @@ func unpaste(s string) (clean string, e *Error) {
 		e = refuse("there is a blank or an invisible character in it", "write one name alone")
 	}
 	return clean, e
+}
+
+// FromCommand takes the name out of a line of a terminal, or of a Dockerfile: the first
+// word after a command such as docker pull, or after FROM, that isn't a flag.
+func FromCommand(s string) (name string, ok bool) {
+	words := strings.FieldsFunc(s, isInvisible)
+	switch {
+	case len(words) >= 2 && words[0] == "FROM":
+		words = words[1:]
+	case len(words) >= 3 && isCommand(words[0], words[1]):
+		words = words[2:]
+	default:
+		return "", false
+	}
+	for _, w := range words {
+		if !strings.HasPrefix(w, "-") {
+			return w, true
+		}
+	}
+	return "", false
+}
+
+// isCommand knows the commands of clients of registries that have a name behind them.
+func isCommand(program, verb string) bool {
+	switch program {
+	case "docker", "podman", "nerdctl", "crane", "skopeo", "oras", "ctr":
+	default:
+		return false
+	}
+	switch verb {
+	case "pull", "push", "run", "login", "copy", "inspect":
+		return true
+	default:
+		return false
+	}
 }
 
 // isInvisible finds blanks and what copying leaves behind unseen: a byte order mark,

@@ -94,8 +94,14 @@ type WorkerPath struct {
 type EventsRequest struct {
 	OrganizationPath
 	Project string           `query:"project" json:"-" doc:"The full name of a project."`
-	Action  fairlead.Action  `query:"action" json:"-"`
+	Action  fairlead.Action  `query:"action" json:"-" doc:"An action such as lease.pull, or all of a noun: registry.*"`
 	Subject string           `query:"subject" json:"-" doc:"The identifier of who did it."`
+	By      string           `query:"by" json:"-" doc:"The name of who did it."`
+	On      string           `query:"on" json:"-" doc:"What it was done to: KIND or KIND/NAME, such as registry/main."`
+	Outcome string           `query:"outcome" json:"-" doc:"allowed or denied."`
+	Since   time.Time        `query:"since" json:"-" doc:"Those from this time on (RFC 3339)."`
+	Until   time.Time        `query:"until" json:"-" doc:"Those before this time (RFC 3339)."`
+	Text    string           `query:"text" json:"-" doc:"Looked for in the names, the action, the address, the request and the details."`
 	Before  fairlead.EventID `query:"before" json:"-" doc:"Continue below this event."`
 	Limit   int              `query:"limit" json:"-" minimum:"0" maximum:"1000" doc:"0 is 100."`
 }
@@ -103,6 +109,7 @@ type EventsRequest struct {
 // Events is a list of events, newest first.
 type Events struct {
 	Events []fairlead.Event `json:"events"`
+	Next   fairlead.EventID `json:"next,omitempty" doc:"The before of the next page. A page with fewer events than asked for has one where a search has looked at 50 000 events."`
 }
 
 // The operations on organizations, members, workers and events.

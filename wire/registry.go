@@ -69,12 +69,15 @@ type RegistryRequest struct {
 	Push         bool                `json:"push,omitempty" doc:"Let projects push to what it covers; it needs a connector."`
 	PlainHTTP    bool                `json:"plain_http,omitempty"`
 	CABundle     string              `json:"ca_bundle,omitempty"`
+	// ConnectorTrial is of the new connector.
+	ConnectorTrial
 }
 
 // RegistrySaved is an entry as it was saved, and what whoever saved it should see.
 type RegistrySaved struct {
 	fairlead.Registry
-	Notes []string `json:"notes" doc:"How the pattern was read where it was given as an address, and what is to be known about it."`
+	Notes []string        `json:"notes" doc:"How the pattern was read where it was given as an address, and what is to be known about it."`
+	Proof *fairlead.Proof `json:"proof,omitempty" doc:"What was tried of a login that came with it."`
 }
 
 // RegistryPath names a registry entry.
@@ -96,7 +99,8 @@ type RegistryUpdate struct {
 	// Secrets and Public change the entry's connector in the same act.
 	Public  map[string]string `json:"public,omitempty" doc:"Fields of the entry's connector to change."`
 	Secrets map[string]Clear  `json:"secrets,omitempty" doc:"Secret fields of the entry's connector to replace; the others are kept."`
-	Version int64             `json:"version,omitempty" doc:"Refuse the change if the entry has another version; 0 takes any."`
+	ConnectorTrial
+	Version int64 `json:"version,omitempty" doc:"Refuse the change if the entry has another version; 0 takes any."`
 }
 
 // RegistryRemoval names a registry entry to remove.

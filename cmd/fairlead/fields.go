@@ -153,18 +153,42 @@ func (f *fieldFlags) connector(host string, asked bool) (*wire.ConnectorFields, 
 	return out, f.leftOver(m)
 }
 
-// chooseMethod takes the method that was named, or the first one that has all the
-// fields that were given.
+// chooseMethod takes the method that was named, or the first one that has all the fields
+// that were given. Where a secret is among them, it is the first that wants nothing
+// beside them: who gives an AWS key means the key, and not a role that it may take on.
 func (f *fieldFlags) chooseMethod(info fairlead.ProviderInfo) (fairlead.Method, error) {
 	if f.method != "" {
 		return provider.MethodOf(info, f.method)
 	}
+	var fitting []fairlead.Method
 	for _, m := range info.Methods {
 		if f.leftOver(m) == nil {
-			return m, nil
+			fitting = append(fitting, m)
 		}
 	}
-	return fairlead.Method{}, f.leftOver(info.Methods[0])
+	if len(fitting) == 0 {
+		return fairlead.Method{}, f.leftOver(info.Methods[0])
+	}
+	if i := slices.IndexFunc(fitting, f.complete); i >= 0 && f.secretGiven() {
+		return fitting[i], nil
+	}
+	return fitting[0], nil
+}
+
+// complete reports whether nothing is missing that the method needs from people.
+func (f *fieldFlags) complete(m fairlead.Method) bool {
+	return !slices.ContainsFunc(m.Fields, func(field fairlead.Field) bool {
+		return field.Required && !field.Generated && !field.Binds && *f.values[flagName(field)] == ""
+	})
+}
+
+func (f *fieldFlags) secretGiven() bool {
+	for name, v := range f.values {
+		if *v != "" && f.secret[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOver says which given field the method doesn't have.

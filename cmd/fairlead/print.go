@@ -14,6 +14,7 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
+	"fairlead.dev/fairlead/wire"
 )
 
 func (a *app) checkFormat() error {
@@ -26,31 +27,34 @@ func (a *app) checkFormat() error {
 }
 
 // show writes v as JSON or YAML if that was asked for, and otherwise as table does.
-// The YAML has the JSON's names and order.
 func (a *app) show(v any, table func(w io.Writer)) error {
-	switch a.format {
-	case "json":
-		e := json.NewEncoder(a.out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	case "yaml":
-		b, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		var n yaml.Node // JSON is YAML; a node keeps the order
-		if err := yaml.Unmarshal(b, &n); err != nil {
-			return err
-		}
-		plain(&n)
-		e := yaml.NewEncoder(a.out)
-		e.SetIndent(2)
-		return errors.Join(e.Encode(&n), e.Close())
-	default:
+	if a.format == "table" {
 		table(a.out)
 		return nil
 	}
+	return a.encode(a.out, v)
+}
+
+// encode writes v as JSON or YAML. The YAML has the JSON's names and order.
+func (a *app) encode(w io.Writer, v any) error {
+	if a.format == "json" {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var n yaml.Node // JSON is YAML; a node keeps the order
+	if err := yaml.Unmarshal(b, &n); err != nil {
+		return err
+	}
+	plain(&n)
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	return errors.Join(e.Encode(&n), e.Close())
 }
 
 // plain takes JSON's style out of a YAML tree.
@@ -141,8 +145,13 @@ func (a *app) done(format string, args ...any) {
 // hint writes what helps a person, beside the output.
 func (a *app) hint(format string, args ...any) { _, _ = fmt.Fprintf(a.err, format+"\n", args...) }
 
-// complain writes an error: what happened, why, what to do.
+// complain writes an error: what happened, why, what to do. Programs that asked for JSON
+// or YAML get it as the API tells errors.
 func (a *app) complain(cmd *cobra.Command, err error) {
+	if a.format == "json" || a.format == "yaml" {
+		_ = a.encode(a.err, replyOf(err))
+		return
+	}
 	if u, ok := errors.AsType[usageError](err); ok {
 		a.hint("%s %s", a.red("Error:"), printable(u.Error()))
 		a.hint("See `%s --help`.", cmd.CommandPath())
@@ -160,6 +169,21 @@ func (a *app) complain(cmd *cobra.Command, err error) {
 	if e, ok := errors.AsType[*fairlead.Error](err); ok && e.Remedy != "" {
 		a.hint("What to do: %s", printable(e.Remedy))
 	}
+}
+
+// replyOf is an error such as the API tells it.
+func replyOf(err error) wire.ErrorReply {
+	if r, ok := errors.AsType[*client.Refusal](err); ok {
+		return r.Reply
+	}
+	if u, ok := errors.AsType[usageError](err); ok {
+		return wire.ErrorReply{Error: fairlead.Error{Kind: fairlead.Invalid, What: "reading the command line", Why: u.Error()}}
+	}
+	e := *fairlead.AsError("", err)
+	if e.Why == "" {
+		e.Why = strings.TrimPrefix(err.Error(), e.What+": ")
+	}
+	return wire.ErrorReply{Error: e}
 }
 
 // red colours text, if a person sees it and doesn't mind (no-color.org).

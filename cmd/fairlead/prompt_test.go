@@ -123,7 +123,7 @@ func TestPrompts(t *testing.T) {
 		t.Fatalf("setup: exit code %d\n%s", code, p.seen.String())
 	}
 
-	add := sits(t, dir, "registry", "add", "main", "--pattern", "registry.acme.example/acme/*")
+	add := sits(t, dir, "registry", "add", "main", "--no-verify", "--pattern", "registry.acme.example/acme/*")
 	add.reads("Username: ")
 	add.types("robot\n")
 	add.reads("Password")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,11 +55,14 @@ something which the connector reaches, and the NAME may be left out.`,
 			}
 			r, err := client.Do(cmd.Context(), c, wire.AddRegistry, req)
 			if err != nil {
-				return err
+				return a.unproved(err)
 			}
 			return a.show(r, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Added registry %s: images of %s are opened %s.\n", r.Name, r.Pattern, openedWith(r.Registry))
 				noted(w, r.Notes)
+				if req.NewConnector != nil {
+					tellTried(w, r)
+				}
 			})
 		},
 	}
@@ -69,6 +73,7 @@ something which the connector reaches, and the NAME may be left out.`,
 	f.BoolVar(&req.Unverified, "unverified", false, "take the resource as it is written, without asking the provider")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
 	a.registryFlags(c, &disclosure, &caFile, &req.PlainHTTP, &req.Push)
+	addTrialFlags(c, &req.ConnectorTrial)
 	fields = a.addFieldFlags(c)
 	fields.addFamilyFlag(c)
 	return c
@@ -108,6 +113,20 @@ func (a *app) completeRegistry(req *wire.RegistryRequest, fields *fieldFlags, an
 	}
 	req.NewConnector, err = fields.connector(p.Host(), true)
 	return err
+}
+
+// tellTried says what became of the login that was saved with an entry.
+func tellTried(w io.Writer, r wire.RegistrySaved) {
+	switch {
+	case r.Proof == nil:
+		_, _ = fmt.Fprintf(w, "Its login wasn't tried: `fairlead registry test %s` does.\n", r.Name)
+	case slices.ContainsFunc(r.Proof.Steps, func(s fairlead.ProofStep) bool {
+		return s.Name == "registry" && s.Outcome == fairlead.StepProved
+	}):
+		_, _ = fmt.Fprintln(w, "The registry takes its login.")
+	default:
+		tellProof(w, r.Proof, wire.ConnectorTrial{})
+	}
 }
 
 // noted prints what the server has to say of what was given.
@@ -244,11 +263,14 @@ func (a *app) registryUpdate() *cobra.Command {
 			}
 			r, err := client.Do(cmd.Context(), c, wire.UpdateRegistry, up)
 			if err != nil {
-				return err
+				return a.unproved(err)
 			}
 			return a.show(r, func(w io.Writer) {
 				_, _ = fmt.Fprintf(w, "Changed registry %s: images of %s are opened %s. The next pull uses it as it is now.\n", r.Name, r.Pattern, openedWith(r.Registry))
 				noted(w, r.Notes)
+				if fields.any() {
+					tellTried(w, r)
+				}
 			})
 		},
 	}
@@ -258,6 +280,7 @@ func (a *app) registryUpdate() *cobra.Command {
 	f.StringVar(&connector, "connector", "", "another connector")
 	f.BoolVar(&anonymous, "anonymous", false, "pull without a login")
 	a.registryFlags(c, &disclosure, &caFile, &plain, &push)
+	addTrialFlags(c, &up.ConnectorTrial)
 	fields = a.addFieldFlags(c)
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 // workFlags are how a worker works, inside of a server or by itself.
 type workFlags struct {
 	engine, dockerHost, ociRuntime string
+	pull                           string
 	queues                         []string
 	slots, tries                   int
 	cache                          int64
@@ -42,6 +44,9 @@ func (f *workFlags) check() error {
 		return usage("there is no engine %q: use docker, runc or auto", f.engine)
 	case f.slots < 1:
 		return usage("--slots %d: a worker performs one run at least", f.slots)
+	}
+	if !slices.Contains(worker.Routes(), worker.Route(f.pull)) {
+		return usage("--pull %s is no way to pull: use auto, gateway or direct", f.pull)
 	}
 	for _, q := range f.queues {
 		if _, err := fairlead.ParseName("queue", q); err != nil {
@@ -58,6 +63,7 @@ func (f *workFlags) add(c *cobra.Command) {
 	fl.StringVar(&f.ociRuntime, "oci-runtime", "", "program of engine runc: crun or runc, or a path (default: whichever is installed)")
 	fl.StringSliceVar(&f.queues, "queue", nil, "queue to take runs from, as stacks name it (may be given often; default: the queue called default)")
 	fl.IntVar(&f.slots, "slots", 1, "runs to perform at once")
+	fl.StringVar(&f.pull, "pull", string(worker.Auto), "where images are pulled from: gateway (the server's), direct (the registry, with a leased login), or auto (the gateway if it is offered over TLS or at a loopback address, else direct)")
 	fl.IntVar(&f.tries, "pull-tries", 5, "how often a pull that may yet succeed is tried")
 	fl.DurationVar(&f.registryTimeout, "registry-timeout", time.Minute, "how long a registry may be silent before it counts as not answering")
 	fl.Int64Var(&f.cache, "layer-cache", 20<<30, "bytes of unpacked layers that engine runc keeps")
@@ -170,7 +176,7 @@ func (a *app) newWorker(
 		return nil, nil, err
 	}
 	w, err := worker.New(ctx, worker.Options{
-		Client: c, Engine: e, OCI: registries, Dir: dir, Self: self, Slots: f.slots, Queues: f.queues, Tries: f.tries, Version: version(), Now: a.now, Log: log,
+		Client: c, Engine: e, OCI: registries, Dir: dir, Self: self, Slots: f.slots, Queues: f.queues, Tries: f.tries, Route: worker.Route(f.pull), Version: version(), Now: a.now, Log: log,
 		Fetch: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: time.Minute}},
 	})
 	if err != nil {

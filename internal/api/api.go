@@ -21,7 +21,6 @@ import (
 	"fairlead.dev/fairlead/internal/vault"
 	"fairlead.dev/fairlead/internal/watch"
 	"fairlead.dev/fairlead/internal/webhook"
-	"fairlead.dev/fairlead/ref"
 )
 
 // Leases gives logins: the broker.
@@ -32,7 +31,7 @@ type Leases interface {
 
 // Gateway gives workers logins to the server's own gateway.
 type Gateway interface {
-	Lease(who fairlead.Caller, run fairlead.RunID, fence int64, r ref.Resource) (fairlead.Lease, error)
+	Lease(ctx context.Context, a fairlead.Asker, fence int64) (fairlead.Lease, error)
 }
 
 // Issuer is Fairlead as an OpenID Connect provider.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -205,6 +206,13 @@ func (b *binding) set(field reflect.Value, p param, text string) error {
 		}
 		field.SetBool(on)
 		value = on
+	case reflect.Struct:
+		t, err := time.Parse(time.RFC3339, text)
+		at, ok := reflect.TypeAssert[*time.Time](field.Addr())
+		if err != nil || !ok {
+			return invalid(p.name, "it is no time", "give one such as 2026-01-02T15:04:05Z (RFC 3339)")
+		}
+		*at = t
 	default:
 		return fairlead.AsError("reading "+p.name, fmt.Errorf("no way to read a %s", field.Type()))
 	}

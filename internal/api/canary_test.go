@@ -83,9 +83,15 @@ func (c *cage) live(t *testing.T) {
 		return &wire.ConnectorFields{Family: "docker", Method: "basic", Public: map[string]string{"username": "first"}, Secrets: map[string]wire.Clear{"password": hidden(password)}}
 	}
 	add := func(name string, at *registrytest.Registry, f *wire.ConnectorFields) {
+		c.shown["try "+name] = c.reply(t, func(k *client.Client) error {
+			_, err := client.Do(t.Context(), k, wire.AddRegistry, wire.RegistryRequest{
+				OrganizationPath: acme, Name: "try-" + name, Pattern: at.Host() + "/try/" + name + "/*", PlainHTTP: true, NewConnector: f,
+			})
+			return err
+		})
 		c.shown["add "+name] = c.reply(t, func(k *client.Client) error {
 			_, err := client.Do(t.Context(), k, wire.AddRegistry, wire.RegistryRequest{
-				OrganizationPath: acme, Name: name, Pattern: at.Host() + "/" + name + "/*", PlainHTTP: true, NewConnector: f,
+				OrganizationPath: acme, Name: name, Pattern: at.Host() + "/" + name + "/*", PlainHTTP: true, NewConnector: f, ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 			})
 			return err
 		})
@@ -103,7 +109,7 @@ func (c *cage) live(t *testing.T) {
 	c.shown["rotate"] = c.reply(t, func(k *client.Client) error {
 		_, err := client.Do(t.Context(), k, wire.UpdateRegistry, wire.RegistryUpdate{
 			RegistryPath: wire.RegistryPath{OrganizationPath: acme, Registry: "first"},
-			Public:       map[string]string{"username": "later"}, Secrets: map[string]wire.Clear{"password": hidden(rotatedCanary)},
+			Public:       map[string]string{"username": "later"}, Secrets: map[string]wire.Clear{"password": hidden(rotatedCanary)}, ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 		})
 		return err
 	})

@@ -33,10 +33,11 @@ func (a *API) organizationRoutes() {
 	a.memberRoutes()
 	a.workerRoutes()
 	serve(a, wire.ListEvents, func(ctx context.Context, who fairlead.Caller, in wire.EventsRequest) (wire.Events, error) {
-		list, err := a.Control.Events(ctx, who, control.EventsRequest{
-			Organization: in.Organization, Project: in.Project, Action: in.Action, Subject: in.Subject, Before: in.Before, Limit: in.Limit,
+		page, err := a.Control.Events(ctx, who, control.EventsRequest{
+			Organization: in.Organization, Project: in.Project, Action: in.Action, Subject: in.Subject, By: in.By, On: in.On,
+			Outcome: fairlead.EventOutcome(in.Outcome), Since: in.Since, Until: in.Until, Text: in.Text, Before: in.Before, Limit: in.Limit,
 		})
-		return wire.Events{Events: filled(list)}, err
+		return wire.Events{Events: filled(page.Events), Next: page.Next}, err
 	})
 }
 

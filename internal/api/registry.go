@@ -43,7 +43,10 @@ func (a *API) updateRegistry(ctx context.Context, who fairlead.Caller, in wire.R
 		other := fairlead.Name(*in.Connector)
 		ch.Connector = &other
 	}
-	return savedRegistry(a.Control.UpdateRegistry(ctx, who, in.Organization, in.Registry, ch))
+	t := a.Watch.Entry(trial(in.ConnectorTrial))
+	ch.Trial = t
+	r, err := a.Control.UpdateRegistry(ctx, who, in.Organization, in.Registry, ch)
+	return savedRegistry(r, t.Proof(), err)
 }
 
 func draft(f wire.ConnectorFields) provider.Draft {

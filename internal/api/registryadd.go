@@ -27,7 +27,10 @@ func (a *API) addRegistry(ctx context.Context, who fairlead.Caller, in wire.Regi
 			return wire.RegistrySaved{}, err
 		}
 	}
-	return savedRegistry(a.Control.AddRegistry(ctx, who, in.Organization, d))
+	t := a.Watch.Entry(trial(in.ConnectorTrial))
+	d.Trial = t
+	r, err := a.Control.AddRegistry(ctx, who, in.Organization, d)
+	return savedRegistry(r, t.Proof(), err)
 }
 
 // patternOf is the pattern of the resource that a request names.
@@ -52,6 +55,6 @@ func (a *API) patternOf(ctx context.Context, who fairlead.Caller, in wire.Regist
 	return found.Pattern, err
 }
 
-func savedRegistry(r control.SavedRegistry, err error) (wire.RegistrySaved, error) {
-	return wire.RegistrySaved{Registry: r.Registry, Notes: filled(r.Notes)}, err
+func savedRegistry(r control.SavedRegistry, proof *fairlead.Proof, err error) (wire.RegistrySaved, error) {
+	return wire.RegistrySaved{Registry: r.Registry, Notes: filled(r.Notes), Proof: proof}, err
 }

@@ -276,7 +276,8 @@ func anonymous(actual names, p tap) string {
 func (w *world) recorded(t *testing.T, p persona, r row, who fairlead.Caller, before int) {
 	t.Helper()
 	q := fairlead.EventQuery{Organization: w.id, Subject: who.ID, Limit: 1}
-	events, err := w.Store.EventsWhere(t.Context(), q)
+	page, err := w.Store.EventsWhere(t.Context(), q)
+	events := page.Events
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +291,8 @@ func (w *world) denials(t *testing.T, who fairlead.Caller) int {
 	if who.ID == "" {
 		return 0
 	}
-	events, err := w.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: w.id, Subject: who.ID, Limit: 1000})
+	page, err := w.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: w.id, Subject: who.ID, Limit: 1000})
+	events := page.Events
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
@@ -227,7 +228,10 @@ func organizationRows() []row {
 		}),
 		op(wire.ListEvents, inAcme, func(n names) wire.EventsRequest { return wire.EventsRequest{OrganizationPath: org(n)} }),
 		op(wire.ListEvents, inAcme, func(n names) wire.EventsRequest {
-			return wire.EventsRequest{OrganizationPath: org(n), Project: string(n.org) + "/" + string(n.project), Action: fairlead.RunCreate, Subject: "x", Limit: 5}
+			return wire.EventsRequest{
+				OrganizationPath: org(n), Project: string(n.org) + "/" + string(n.project), Action: fairlead.RunCreate, Subject: "x", Limit: 5,
+				By: "ann", On: "run/x", Outcome: "denied", Since: time.Unix(0, 0), Text: "x",
+			}
 		}).in("chosen", inAcme).plus(need{fairlead.ProjectRead, inAcme}),
 	}
 }
@@ -296,7 +300,7 @@ func registryRows() []row {
 		op(wire.ShowRegistry, inAcme, registry),
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			c := fields(n)
-			return wire.RegistryRequest{OrganizationPath: org(n), Name: "new-registry", Pattern: n.host + "/new/*", NewConnector: &c}
+			return wire.RegistryRequest{OrganizationPath: org(n), Name: "new-registry", Pattern: n.host + "/new/*", NewConnector: &c, PlainHTTP: true}
 		}).plus(need{fairlead.ConnectorRegister, inAcme}),
 		op(wire.AddRegistry, inAcme, func(n names) wire.RegistryRequest {
 			return wire.RegistryRequest{OrganizationPath: org(n), Name: "other-registry", Pattern: n.host + "/other/*", Connector: string(n.connector)}

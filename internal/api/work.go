@@ -101,6 +101,6 @@ func (a *API) leaseHeld(ctx context.Context, who fairlead.Caller, in wire.HeldLe
 			Remedy: "pull directly, or start the server with its gateway",
 		}
 	}
-	l, err := a.Gateway.Lease(who, in.Run, in.Fence, r)
+	l, err := a.Gateway.Lease(ctx, asker, in.Fence)
 	return wire.FromLease(l), err
 }

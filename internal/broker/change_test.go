@@ -51,7 +51,7 @@ func testChanges(t *testing.T, r *room, replica *broker.Broker) {
 			fairleadtest.Must(t, r.Ann, wire.UpdateConnector, wire.ConnectorUpdate{ConnectorPath: connector, ConnectorTrial: untried(), Secrets: secrets})
 		}, "robot:rotated"},
 		{"another user", func() {
-			fairleadtest.Must(t, r.Ann, wire.UpdateRegistry, wire.RegistryUpdate{RegistryPath: entry, Public: map[string]string{"username": "other"}})
+			fairleadtest.Must(t, r.Ann, wire.UpdateRegistry, wire.RegistryUpdate{RegistryPath: entry, Public: map[string]string{"username": "other"}, ConnectorTrial: untried()})
 		}, "other:rotated"},
 		{"no disclosure", func() {
 			fairleadtest.Must(t, r.Ann, wire.UpdateRegistry, wire.RegistryUpdate{RegistryPath: entry, Disclosure: fairlead.Scoped})

@@ -20,7 +20,7 @@ func (b *Broker) Coverage(ctx context.Context, org fairlead.OrganizationID, i re
 	}
 	return fairlead.Coverage{
 		Registry: e.ID, RegistryVersion: e.Version, Connector: e.connector.ID, ConnectorVersion: e.connector.Version,
-		Name: e.Name, PlainHTTP: e.PlainHTTP,
+		Name: e.Name, ConnectorName: e.connector.Name, PlainHTTP: e.PlainHTTP,
 	}, nil
 }
 

@@ -122,7 +122,7 @@ func login(account, secret string) *wire.ConnectorFields {
 func (r *room) add(t *testing.T, name, path string, with ...func(*wire.RegistryRequest)) {
 	t.Helper()
 	req := wire.RegistryRequest{
-		OrganizationPath: acme(), Name: name, Pattern: r.reg.Host() + "/" + path, PlainHTTP: true, NewConnector: login("robot", password),
+		OrganizationPath: acme(), Name: name, Pattern: r.reg.Host() + "/" + path, PlainHTTP: true, NewConnector: login("robot", password), ConnectorTrial: untried(),
 	}
 	for _, set := range with {
 		set(&req)
@@ -159,7 +159,8 @@ func (r *room) mustLease(t *testing.T, repository string) fairlead.Lease {
 // events lists an organization's events of an action, newest first.
 func (r *room) events(t *testing.T, org fairlead.OrganizationID, a fairlead.Action) []fairlead.Event {
 	t.Helper()
-	list, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: org, Action: a, Limit: 1000})
+	page, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: org, Action: a, Limit: 1000})
+	list := page.Events
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,6 +77,7 @@ func storeTests() []storeTest {
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},
 		{"EventPages", testEventPages},
+		{"EventTimes", testEventTimes},
 		{"Runs", testRuns},
 		{"RunText", testRunText},
 		{"RunPages", testRunPages},

@@ -2,7 +2,9 @@ package conform
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +20,7 @@ func (h house) record(t tester, e fairlead.Event) error {
 
 func (h house) where(t tester, q fairlead.EventQuery) []fairlead.Event {
 	t.Helper()
-	return ok(h.EventsWhere(t.Context(), q))(t)
+	return ok(h.EventsWhere(t.Context(), q))(t).Events
 }
 
 func testEvents(t tester, h house) {
@@ -34,7 +36,7 @@ func testEvents(t tester, h house) {
 			t.Fatal(err)
 		}
 		e.At = at(i)
-		e.By.ID = text[:min(len(text), 1024)] // as much as an index holds
+		e.By.ID, e.On.Name = text[:min(len(text), 1024)], text[:min(len(text), 1024)] // as much as an index holds
 		same(t, "event", h.where(t, fairlead.EventQuery{Organization: org, Limit: 1}), []fairlead.Event{e})
 	}
 
@@ -71,7 +73,10 @@ func testEventPages(t tester, h house) {
 		e := fairlead.Event{
 			ID: fairlead.EventID(newID()), At: at(-i), // the time may be set to anything; the identifier gives the order
 			Organization: []fairlead.OrganizationID{org, none}[i%5/4], Project: []fairlead.ProjectID{"p", "q", ""}[i%3],
-			Action: []fairlead.Action{fairlead.RunCreate, fairlead.RunStop}[i%2], By: fairlead.Subject{ID: []string{"ada", "bob", ""}[i%7%3]},
+			Action: []fairlead.Action{fairlead.RunCreate, fairlead.RunStop, fairlead.RegistryAdd}[i%3],
+			By:     fairlead.Subject{ID: []string{"ada", "bob", ""}[i%7%3], Name: []string{"Ada", "Bob"}[i%7%2]},
+			On:     fairlead.Object{Kind: []string{"run", "registry"}[i%2], Name: []string{"main", "x%_"}[i%4/2]}, Allowed: i%6 != 0,
+			Detail: map[string]string{"image": []string{"reg.io/Team/App", "reg.io/other"}[i%4/3]},
 		}
 		if err := h.record(t, e); err != nil {
 			t.Fatal(err)
@@ -80,11 +85,32 @@ func testEventPages(t tester, h house) {
 	}
 	for _, o := range []fairlead.OrganizationID{org, none, "other"} {
 		for _, p := range []fairlead.ProjectID{"", "p", "r"} {
-			for _, a := range []fairlead.Action{"", fairlead.RunStop, fairlead.SetUp} {
+			for _, a := range []fairlead.Action{"", fairlead.RunStop, "run.*", fairlead.SetUp} {
 				for _, s := range []string{"", "ada", "eve"} {
 					pages(t, h, all, fairlead.EventQuery{Organization: o, Project: p, Action: a, Subject: s})
 				}
 			}
+		}
+	}
+	for _, q := range []fairlead.EventQuery{
+		{On: fairlead.Object{Kind: "registry"}},
+		{On: fairlead.Object{Kind: "registry", Name: "main"}},
+		{On: fairlead.Object{Name: "x%_"}, By: "Ada"},
+		{On: fairlead.Object{Kind: "run", Name: "x%_"}, Outcome: fairlead.EventDenied},
+		{Outcome: fairlead.EventDenied},
+		{Outcome: fairlead.EventDenied, Project: "p", Text: "TEAM/app"},
+		{Outcome: fairlead.EventAllowed, Action: "run.*"},
+		{By: "Bob"},
+		{Text: "team/app"},
+		{Text: "X%_"},
+		{Text: "nowhere"},
+		{Text: "bob", Subject: "ada"},
+	} {
+		q.Organization = org
+		pages(t, h, all, q)
+		for _, depth := range []int{1, 5, 47} {
+			q.Depth = depth
+			pages(t, h, all, q)
 		}
 	}
 	for _, limit := range []int{0, -1, 1000, 1 << 30} {
@@ -92,24 +118,62 @@ func testEventPages(t tester, h house) {
 	}
 }
 
+// testEventTimes bounds the time by what the identifiers say.
+func testEventTimes(t tester, h house) {
+	org := fairlead.OrganizationID(newID())
+	first, last := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 2, 0, time.UTC)
+	for i, id := range []fairlead.EventID{"019ca6b1-dbff-7fff-bfff-ffffffffffff", "019ca6b1-dc00-7000-8000-000000000000", "019ca6b1-e3cf-7fff-bfff-ffffffffffff", "019ca6b1-e3d0-7000-8000-000000000000"} {
+		if err := h.record(t, fairlead.Event{ID: id, At: at(i), Organization: org, Action: fairlead.RunCreate}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		since, until time.Time
+		want         int
+	}{
+		{first, time.Time{}, 3},
+		{time.Time{}, first, 1},
+		{first, last, 2},
+		{last, time.Time{}, 1},
+		{time.Time{}, last, 3},
+		{last, first, 0},
+		{first.AddDate(-300, 0, 0), time.Time{}, 4},
+	} {
+		for _, q := range []fairlead.EventQuery{{}, {Action: "run.*"}, {Action: fairlead.RunCreate, Outcome: fairlead.EventDenied}} {
+			q.Organization, q.Since, q.Until = org, c.since, c.until
+			same(t, "between times", len(h.where(t, q)), c.want)
+		}
+	}
+}
+
+// chosen says in memory what a query chooses.
+func chosen(e fairlead.Event, q fairlead.EventQuery) bool {
+	noun, isNoun := strings.CutSuffix(string(q.Action), "*")
+	text := strings.ToLower(fmt.Sprint(e.By.Name, " ", e.Action, " ", e.On.Kind, " ", e.On.Name, " ", e.Detail))
+	return e.Organization == q.Organization && (q.Project == "" || q.Project == e.Project) &&
+		(q.Action == "" || q.Action == e.Action || isNoun && strings.HasPrefix(string(e.Action), noun)) &&
+		(q.Subject == "" || q.Subject == e.By.ID) && (q.By == "" || q.By == e.By.Name) &&
+		(q.On.Kind == "" || q.On.Kind == e.On.Kind) && (q.On.Name == "" || q.On.Name == e.On.Name) &&
+		(q.Outcome == "" || (q.Outcome == fairlead.EventAllowed) == e.Allowed) &&
+		strings.Contains(text, strings.ToLower(q.Text))
+}
+
 // pages walks a query in pages and compares it with what it should find of all.
 func pages(t tester, h house, all []fairlead.Event, q fairlead.EventQuery) {
 	t.Helper()
 	var want, got []fairlead.Event
 	for _, e := range all {
-		if e.Organization == q.Organization && (q.Project == "" || q.Project == e.Project) &&
-			(q.Action == "" || q.Action == e.Action) && (q.Subject == "" || q.Subject == e.By.ID) {
+		if chosen(e, q) {
 			want = append(want, e)
 		}
 	}
 	q.Limit = 7
-	for {
-		page := h.where(t, q)
-		got = append(got, page...)
-		if len(page) < q.Limit {
+	for range 200 { // more than any query's pages
+		page := ok(h.EventsWhere(t.Context(), q))(t)
+		got = append(got, page.Events...)
+		if q.Before = page.Next; q.Before == "" {
 			break
 		}
-		q.Before = page[len(page)-1].ID
 	}
 	same(t, "pages", got, want)
 }

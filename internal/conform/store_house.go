@@ -239,7 +239,7 @@ func (h house) update(t tester, r fairlead.Run, with ...func(*fairlead.Run)) err
 // events counts the events of no organization.
 func (h house) events(t tester) int {
 	t.Helper()
-	return len(ok(h.EventsWhere(t.Context(), fairlead.EventQuery{Limit: 1000}))(t))
+	return len(ok(h.EventsWhere(t.Context(), fairlead.EventQuery{Limit: 1000}))(t).Events)
 }
 
 func (h house) revision(t tester, o fairlead.Organization) int64 {

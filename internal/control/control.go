@@ -34,6 +34,8 @@ type Vault interface {
 	// Revise checks a change and gives the connector as it would become; Replace
 	// stores it.
 	Revise(old fairlead.Connector, ch provider.Change) (provider.Checked, error)
+	// Revised opens it as it would become.
+	Revised(ctx context.Context, who fairlead.Caller, old, c fairlead.Connector, g provider.Given) (provider.Opened, error)
 	Replace(ctx context.Context, w fairlead.Writer, c fairlead.Connector, g provider.Given) error
 }
 

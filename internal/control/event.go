@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"time"
 
 	"fairlead.dev/fairlead"
 )
@@ -12,7 +14,12 @@ type EventsRequest struct {
 	Organization fairlead.Name
 	Project      string // full name
 	Action       fairlead.Action
-	Subject      string
+	Subject      string // identifier of who did it
+	By           string // name of who did it
+	On           string // KIND or KIND/NAME of what it was done to
+	Outcome      fairlead.EventOutcome
+	Since, Until time.Time
+	Text         string
 	Before       fairlead.EventID
 	Limit        int
 }
@@ -21,24 +28,64 @@ type EventsRequest struct {
 const mostEvents = 100
 
 // Events lists who did what, newest first.
-func (c *Control) Events(ctx context.Context, who fairlead.Caller, q EventsRequest) ([]fairlead.Event, error) {
+func (c *Control) Events(ctx context.Context, who fairlead.Caller, q EventsRequest) (fairlead.EventPage, error) {
 	o, err := c.Organization(ctx, who, q.Organization, fairlead.EventRead)
 	if err != nil {
-		return nil, err
+		return fairlead.EventPage{}, err
 	}
 	if q.Limit == 0 {
 		q.Limit = mostEvents
 	}
-	where := fairlead.EventQuery{Organization: o.ID, Action: q.Action, Subject: q.Subject, Before: q.Before, Limit: q.Limit}
+	where := fairlead.EventQuery{
+		Organization: o.ID, Action: q.Action, Subject: q.Subject, By: q.By, Outcome: q.Outcome,
+		Since: q.Since, Until: q.Until, Text: q.Text, Before: q.Before, Limit: q.Limit,
+	}
+	where.On.Kind, where.On.Name, _ = strings.Cut(q.On, "/")
+	switch {
+	case q.Outcome != "" && q.Outcome != fairlead.EventAllowed && q.Outcome != fairlead.EventDenied:
+		return fairlead.EventPage{}, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "outcome", What: "reading outcome", Why: fmt.Sprintf("%q is none", fairlead.Clip(string(q.Outcome))),
+			Remedy: "give allowed or denied, or leave it out",
+		}
+	case !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until):
+		return fairlead.EventPage{}, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "until", What: "choosing events", Why: "the time ends before it begins",
+			Remedy: "give an end after the beginning",
+		}
+	case q.On != "" && where.On.Kind == "":
+		return fairlead.EventPage{}, &fairlead.Error{
+			Kind: fairlead.Invalid, Field: "on", What: "reading what it was done to", Why: fmt.Sprintf("%q has no kind", fairlead.Clip(q.On)),
+			Remedy: "give KIND or KIND/NAME, such as registry/main",
+		}
+	}
 	if q.Project != "" {
 		owner, name, _ := strings.Cut(q.Project, "/")
 		p, err := c.Project(ctx, who, fairlead.Name(owner), fairlead.Name(name), fairlead.ProjectRead)
 		if err != nil {
-			return nil, err
+			return fairlead.EventPage{}, err
 		}
 		where.Project = p.ID
 	}
 	return c.store.EventsWhere(ctx, where)
+}
+
+// mostExported is how many events an export asks for at once.
+const mostExported = 1000
+
+// EachEvent gives all events that q chooses, newest first, a page at a time: what there
+// is of them may be more than memory holds. The error of do ends it.
+func (c *Control) EachEvent(ctx context.Context, who fairlead.Caller, q EventsRequest, do func([]fairlead.Event) error) error {
+	q.Limit = mostExported
+	for {
+		page, err := c.Events(ctx, who, q)
+		if err != nil {
+			return err
+		}
+		if err := do(page.Events); err != nil || page.Next == "" {
+			return err
+		}
+		q.Before = page.Next
+	}
 }
 
 // Refused records that somebody was denied an act. where is what they asked for it on,

@@ -54,7 +54,7 @@ func login() *wire.ConnectorFields {
 // add adds an entry for all of a registry, with a login.
 func (r *room) add(t *testing.T, name string, at *registrytest.Registry, with ...func(*wire.RegistryRequest)) fairlead.Registry {
 	t.Helper()
-	req := wire.RegistryRequest{OrganizationPath: acme(), Name: name, Pattern: at.Host() + "/*", PlainHTTP: true, NewConnector: login()}
+	req := wire.RegistryRequest{OrganizationPath: acme(), Name: name, Pattern: at.Host() + "/*", PlainHTTP: true, NewConnector: login(), ConnectorTrial: wire.ConnectorTrial{NoVerify: true}}
 	for _, set := range with {
 		set(&req)
 	}

@@ -27,6 +27,16 @@ type RegistryDraft struct {
 	Push         bool
 	PlainHTTP    bool
 	CABundle     string
+	// Trial is of the login that comes with the entry; nil takes it untried.
+	Trial Trial
+}
+
+// Trial tries a login that is saved with a registry entry: watch.
+type Trial interface {
+	// Try is asked before anything is saved; its error speaks against that.
+	Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, entry fairlead.Registry) error
+	// Saved is told that the login was saved.
+	Saved(ctx context.Context, c fairlead.Connector) error
 }
 
 // RegistryChange is what is to be different; what isn't set stays.
@@ -40,6 +50,7 @@ type RegistryChange struct {
 	CABundle   *string
 	// Given changes the entry's connector in the same act.
 	Given   provider.Given
+	Trial   Trial // of it; nil takes it untried
 	Version int64 // 0 takes any
 }
 
@@ -115,6 +126,17 @@ func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fair
 	if err := c.fits(r, connector); err != nil {
 		return none(err)
 	}
+	if d.NewConnector == nil {
+		d.Trial = nil
+	}
+	if d.Trial != nil {
+		if err := c.free(ctx, r); err != nil {
+			return none(err)
+		}
+		if err := d.Trial.Try(ctx, o, provider.Opened{Connector: connector, Secret: maps.Clone(d.NewConnector.Given.Secret)}, r); err != nil {
+			return none(err)
+		}
+	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		ev := registryEvent(who, fairlead.RegistryAdd, r)
 		if d.NewConnector != nil {
@@ -129,7 +151,33 @@ func (c *Control) AddRegistry(ctx context.Context, who fairlead.Caller, org fair
 		return none(err)
 	}
 	r.Version++
-	return SavedRegistry{r, notes}, nil
+	return SavedRegistry{r, notes}, tried(ctx, d.Trial, connector)
+}
+
+// free reports a pattern that another entry has, before anything is tried for it.
+func (c *Control) free(ctx context.Context, r fairlead.Registry) error {
+	all, err := c.store.RegistriesOf(ctx, r.Organization)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Pattern == r.Pattern && other.ID != r.ID {
+			return &fairlead.Error{
+				Kind: fairlead.Conflict, Field: "pattern", What: "saving registry " + string(r.Name), Why: "the registry " + string(other.Name) + " has the pattern " + r.Pattern.String() + " already",
+				Remedy: "change that one, or use another pattern",
+			}
+		}
+	}
+	return nil
+}
+
+// tried tells a trial that its connector has been saved, as its next version.
+func tried(ctx context.Context, t Trial, c fairlead.Connector) error {
+	if t == nil {
+		return nil
+	}
+	c.Version++
+	return t.Saved(ctx, c)
 }
 
 func (c *Control) newRegistry(org fairlead.OrganizationID, d RegistryDraft) (fairlead.Registry, []string, error) {

@@ -35,6 +35,14 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 	if err := c.stillPushed(ctx, r); err != nil {
 		return none(err)
 	}
+	if !change {
+		ch.Trial = nil
+	}
+	if ch.Trial != nil {
+		if err := c.try(ctx, who, o, connector, r, ch); err != nil {
+			return none(err)
+		}
+	}
 	err = c.store.Write(ctx, func(ctx context.Context, w fairlead.Writer) (fairlead.Event, error) {
 		ev := registryEvent(who, fairlead.RegistryUpdate, r)
 		if old.Connector != "" && old.Connector != r.Connector {
@@ -52,7 +60,20 @@ func (c *Control) UpdateRegistry(ctx context.Context, who fairlead.Caller, org, 
 		return none(err)
 	}
 	r.Version++
-	return SavedRegistry{r, notes}, nil
+	return SavedRegistry{r, notes}, tried(ctx, ch.Trial, connector)
+}
+
+// try tries the changed connector on the changed entry, as both would be.
+func (c *Control) try(ctx context.Context, who fairlead.Caller, o fairlead.Organization, revised fairlead.Connector, r fairlead.Registry, ch RegistryChange) error {
+	old, err := c.store.Connector(ctx, o.ID, revised.ID)
+	if err != nil {
+		return err
+	}
+	opened, err := c.vault.Revised(ctx, who, old, revised, ch.Given)
+	if err != nil {
+		return err
+	}
+	return ch.Trial.Try(ctx, o, opened, r)
 }
 
 // revisedConnector gives the connector that the changed entry has, and whether it is

@@ -13,7 +13,10 @@ import (
 	"fairlead.dev/fairlead/internal/depot"
 )
 
-const killedSize = 300*cell + 77
+const (
+	killedSize = 300*cell + 77
+	kills      = 50
+)
 
 // fillUntilKilled fetches a blob, and tells of each piece that the upstream is about to
 // give.
@@ -50,7 +53,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(8) {
+	for seed := range uint64(kills) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()

@@ -482,7 +482,10 @@ func (c *cage) connect() {
 // fail has the registry refuse a login, and mends it again.
 func (c *cage) fail() {
 	c.t.Helper()
-	c.do("registry", "update", "main", "--username", "robot", "--password-file", "given/wrong")
+	if r := c.tell("", "registry", "update", "main", "--username", "robot", "--password-file", "given/wrong"); r.code != 1 {
+		c.t.Errorf("a wrong login is taken: %d\n%s%s", r.code, r.out, r.err)
+	}
+	c.do("registry", "update", "main", "--username", "robot", "--password-file", "given/wrong", "--no-verify")
 	r := c.tell("", "run", "hold", "--file", "project/valohai.yaml")
 	if r.code != 1 || !strings.Contains(r.out+r.err, "refuse") {
 		c.t.Errorf("a run with a wrong login ended with %d:\n%s%s", r.code, r.out, r.err)

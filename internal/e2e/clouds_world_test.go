@@ -289,6 +289,8 @@ func (c *clouds) install(host string, flags ...string) *cloudHouse {
 	i := &cloudHouse{clouds: c, t: t, machine: newMachine(t, c.net, c.metadata)}
 	address := "127.0.0.1:8480" // of a network in which nobody else is
 	i.house = newHouse(t, "elsewhere", append([]string{
+		"--pull", "direct", // the logins that leave the house are what is looked at
+
 		"--listen", address, "--public-url", "https://" + host, "--engine", "docker", "--docker-host", c.engine.Host(), "--slots", "3",
 	}, flags...)...)
 	i.env = append(i.env, c.net.Env()...)

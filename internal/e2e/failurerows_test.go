@@ -50,12 +50,12 @@ func refusals() []failure {
 		}},
 		{name: "no right bearer", arrange: func(p *place) string {
 			r := p.registry(registrytest.Config{Auth: registrytest.Bearer})
-			p.ok("registry", "add", "main", "-O", p.org, "--pattern", r.Host()+"/*", "--username", "robot", "--password-file", "robot.secret", "--plain-http")
+			p.ok("registry", "add", "main", "-O", p.org, "--pattern", r.Host()+"/*", "--username", "robot", "--password-file", "robot.secret", "--plain-http", "--no-verify")
 			return r.Host() + "/secret/train:v1"
 		}},
 		{name: "no right basic", arrange: func(p *place) string {
 			r := p.registry(registrytest.Config{Auth: registrytest.Basic})
-			p.ok("registry", "add", "main", "-O", p.org, "--pattern", r.Host()+"/*", "--username", "robot", "--password-file", "robot.secret", "--plain-http", "--disclosure", "secret")
+			p.ok("registry", "add", "main", "-O", p.org, "--pattern", r.Host()+"/*", "--username", "robot", "--password-file", "robot.secret", "--plain-http", "--disclosure", "secret", "--no-verify")
 			return r.Host() + "/secret/train:v1"
 		}},
 		{name: "expired connector", arrange: func(p *place) string {

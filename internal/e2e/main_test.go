@@ -109,17 +109,21 @@ func TestMainJob(t *testing.T) {
 			name     string
 			postgres bool
 			auth     registrytest.Auth
+			pull     string
 			lease    fairlead.LeaseKind
 		}{
-			{"sqlite and bearer", false, registrytest.Bearer, fairlead.RegistryToken},
-			{"postgres and basic", true, registrytest.Basic, fairlead.SecretItself},
+			// A registry with Basic has nothing narrower than the stored secret, which stays inside.
+			{"sqlite and basic", false, registrytest.Basic, "auto", fairlead.ThroughGateway},
+			{"postgres and bearer", true, registrytest.Bearer, "auto", fairlead.ThroughGateway},
+			{"sqlite and bearer, directly", false, registrytest.Bearer, "direct", fairlead.RegistryToken},
+			{"postgres and basic, directly", true, registrytest.Basic, "direct", fairlead.SecretItself},
 		} {
 			t.Run(engine+" with "+row.name, func(t *testing.T) {
 				t.Parallel()
 				registry := registrytest.Debian(t, registrytest.DebianOptions{Auth: row.auth, Accounts: accounts()})
-				var flags []string
+				flags := []string{"--pull", row.pull}
 				if row.postgres {
-					flags = []string{"--database", bare(pgtest.URL(t))}
+					flags = append(flags, "--database", bare(pgtest.URL(t)))
 				}
 				h := newHouse(t, engine, flags...)
 				h.mainJob(registry.Host(), row.lease)

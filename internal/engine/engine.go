@@ -38,6 +38,10 @@ type Engine interface {
 
 // PullRequest is an image to make ready.
 type PullRequest struct {
+	// Through is the repository that the image is pulled from, where that isn't its own:
+	// that of its name behind a gateway. The keychain's logins are for it. What is told of
+	// the image, and how the engine names it, is its own name all the same.
+	Through ref.Resource
 	// Image has the Digest that the registry served for its name, and the Tag if it was
 	// named by one.
 	Image    ref.Image
@@ -45,6 +49,15 @@ type PullRequest struct {
 	// Report is told of the layers' progress, by one goroutine at a time and not more
 	// often than a person can see. It may be nil.
 	Report func([]fairlead.LayerProgress)
+}
+
+// From is the image as it is pulled.
+func (p PullRequest) From() ref.Image {
+	i := p.Image
+	if p.Through.Host != "" {
+		i.Resource = p.Through
+	}
+	return i
 }
 
 // Pulled is an image that is ready. It stays so until Release is called, once.

@@ -18,9 +18,10 @@ func Plan() map[string]int {
 		"internal/nearest": 0, // which name a mistyped one was meant to be
 		"":                 2, // the dictionary
 
-		"wire":              3, // what is spoken with our clients
-		"internal/oci":      3, // what is spoken with registries
-		"internal/sqlstore": 3, // what the two stores have in common
+		"wire":               3, // what is spoken with our clients
+		"internal/oci":       3, // what is spoken with registries
+		"internal/sqlstore":  3, // what the two stores have in common
+		"internal/eventfile": 3, // events in files
 
 		"client":                4,
 		"internal/seal":         4,

@@ -78,6 +78,9 @@ func (g *Gateway) sendBlob(ctx context.Context, x exchange, a blobAnswer, digest
 	hit, err := a.view.copyBlob(ctx, x.s, digest, a.size, want, out)
 	a.view.count.served(hit, a.stale)
 	a.view.count.sent(out.n)
+	if fairlead.CodeOf(err) == fairlead.CodeDigest {
+		a.view.doubt(digest)
+	}
 	switch {
 	case err == nil:
 		out.begin() // of an empty blob nothing was written
@@ -190,6 +193,14 @@ func (room *room) blob(ctx context.Context, s *session, t target, digest fairlea
 		return blobAnswer{}, fairlead.Missing(fairlead.LeasePull)
 	}
 	return a, nil
+}
+
+// doubt forgets what the upstream has said of a blob that it then sent otherwise: the size
+// may be what was wrong.
+func (v *view) doubt(digest fairlead.Digest) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.blobs, digest)
 }
 
 // has reports whether a digest is one that the upstream has told the view of.

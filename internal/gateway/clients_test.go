@@ -45,7 +45,7 @@ func TestClients(t *testing.T) {
 				name string
 				pull func(*testing.T, *room, v1.Image, string)
 			}{
-				{"crane", crane}, {"oras", orasPull}, {"regclient", regctl}, {"skopeo", skopeo}, {"docker", docker}, {"containerd", containerd},
+				{"crane", crane}, {"oras", orasPull}, {"regclient", regctl}, {"skopeo", skopeo}, {"podman", podman}, {"docker", docker}, {"containerd", containerd},
 			} {
 				t.Run(c.name, func(t *testing.T) { // one after the other: what the first has fetched, the others find
 					c.pull(t, r, image, digest)
@@ -151,6 +151,27 @@ func skopeo(t *testing.T, r *room, _ v1.Image, digest string) {
 	out := run(t, "skopeo", "inspect", "--tls-verify=false", "--authfile", file, "docker://"+r.throughGateway())
 	if !strings.Contains(out, digest) {
 		t.Errorf("%s", out)
+	}
+}
+
+// podman pulls into a storage of its own, without a service.
+func podman(t *testing.T, r *room, image v1.Image, digest string) {
+	t.Helper()
+	dir := t.TempDir()
+	own := []string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--tmpdir", filepath.Join(dir, "tmp"), "--storage-driver", "vfs"}
+	file := filepath.Join(dir, "auth.json")
+	login := exec.CommandContext(t.Context(), "podman", append(own, "login", "--tls-verify=false", "--authfile", file, "--username", "ann", "--password-stdin", r.gatewayHost())...)
+	login.Stdin = strings.NewReader(r.token)
+	if out, err := login.CombinedOutput(); err != nil {
+		t.Fatalf("podman login: %v\n%s", err, out)
+	}
+	run(t, "podman", append(own, "pull", "--quiet", "--tls-verify=false", "--authfile", file, r.throughGateway())...)
+	config, err := image.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := run(t, "podman", append(own, "image", "inspect", "--format", "{{.Digest}} {{.Id}}", r.throughGateway())...); out != digest+" "+config.Hex+"\n" {
+		t.Errorf("it has %s", out)
 	}
 }
 

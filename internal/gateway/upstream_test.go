@@ -2,8 +2,10 @@ package gateway_test
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fairlead.dev/fairlead/internal/registrytest"
 )
@@ -67,6 +69,60 @@ func TestWrongBytes(t *testing.T) {
 	r.reg.Set(func(f *registrytest.Faults) { f.WrongBytes = false })
 	if got := r.ask(t, http.MethodGet, path, r.token); got.status != http.StatusOK || got.body != string(body) {
 		t.Errorf("afterwards: %d, %d bytes", got.status, len(got.body))
+	}
+}
+
+// TestUpstreamsFail has the registry, or where it sends to, fail for longer than a client
+// waits: the client is told, nothing wrong is kept, and when it is over, it gets the right
+// bytes. What there is of the blob isn't fetched again.
+func TestUpstreamsFail(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		set  func(*registrytest.Faults)
+		says string
+	}{
+		"redirects to a dead host": {func(f *registrytest.Faults) { f.Redirect, f.RedirectTo = 9, "http://127.0.0.1:1" }, "nothing listens at 127.0.0.1:1"},
+		"sends gzip unasked":       {func(f *registrytest.Faults) { f.Gzip = true }, "encoded"},
+		"sends more than there is": {func(f *registrytest.Faults) { f.Lengthen = 7 }, "bytes"},
+		"sends less than there is": {func(f *registrytest.Faults) { f.Lengthen = -7 }, "bytes"},
+		"sends another range":      {func(f *registrytest.Faults) { f.WrongRange, f.CutAt = true, []int64{1000} }, ""},
+		"forbids it": {func(f *registrytest.Faults) {
+			f.Fail = []registrytest.Failure{{Method: "GET", Path: "/blobs/", Status: 403}}
+		}, ""},
+		"has too many requests": {func(f *registrytest.Faults) {
+			f.Fail = []registrytest.Failure{{Method: "GET", Path: "/blobs/", Status: 429, Header: map[string]string{"Retry-After": "3600"}}}
+		}, "too many requests"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t, registrytest.Basic)
+			image := registrytest.RandomImage(t, 300_000)
+			r.push(t, image, "team/app:v1")
+			layer, body := layerOf(t, image, 0)
+			base := "/v2/" + r.at("team/app")
+			if got := r.get(t, base+"/manifests/v1"); got.status != http.StatusOK {
+				t.Fatal(got.status)
+			}
+			r.reg.Set(row.set)
+			got := r.askCut(t, base+"/blobs/"+layer, r.token)
+			if got.status == http.StatusOK && len(got.body) >= len(body) || !strings.Contains(got.body+r.Log.String(), row.says) {
+				t.Errorf("%d, %d bytes: %s\n%s", got.status, len(got.body), got.body[:min(300, len(got.body))], r.Log.String())
+			}
+			r.reg.Set(func(f *registrytest.Faults) { *f = registrytest.Faults{} })
+			r.clock.Move(2 * time.Hour)
+			r.reg.Forget()
+			if got := r.get(t, base+"/manifests/v1"); got.status != http.StatusOK {
+				t.Fatalf("the manifest afterwards: %d %s", got.status, got.body)
+			}
+			for range 2 {
+				if got := r.get(t, base+"/blobs/"+layer); got.status != http.StatusOK || got.body != string(body) {
+					t.Fatalf("afterwards: %d, %d bytes: %s", got.status, len(got.body), got.body[:min(300, len(got.body))])
+				}
+			}
+			if n := r.fronts(http.MethodGet, "/blobs/"); n != 1 {
+				t.Errorf("%d requests for the blob afterwards, want 1", n)
+			}
+		})
 	}
 }
 

@@ -91,7 +91,8 @@ func TestLongNamesStayOut(t *testing.T) {
 	if _, err := login(t, p, strings.Repeat("a", 100_000), "a wrong password"); fairlead.KindOf(err) != fairlead.Unauthenticated {
 		t.Fatal(err)
 	}
-	events, err := p.Store.EventsWhere(t.Context(), fairlead.EventQuery{Limit: 1})
+	page, err := p.Store.EventsWhere(t.Context(), fairlead.EventQuery{Limit: 1})
+	events := page.Events
 	if err != nil || len(events) != 1 || events[0].Allowed || len(events[0].By.Name)+len(events[0].On.Name) > 200 {
 		t.Errorf("the event of the refusal is %.500v, %v", events, err)
 	}

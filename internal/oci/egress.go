@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"fairlead.dev/fairlead"
 )
@@ -28,10 +29,12 @@ type policy struct {
 	hosts map[string]bool // "host" or "host:port", in lower case
 	nets  []netip.Prefix
 	ports map[netip.AddrPort]bool
+	// house holds hosts with their ports, in lower case, that [Client.Permit] has named.
+	house *sync.Map
 }
 
 func (e Egress) policy() (policy, error) {
-	p := policy{hosts: map[string]bool{}, ports: map[netip.AddrPort]bool{}}
+	p := policy{hosts: map[string]bool{}, ports: map[netip.AddrPort]bool{}, house: &sync.Map{}}
 	for _, entry := range e.Allow {
 		s := strings.ToLower(strings.TrimSpace(entry))
 		if n, err := netip.ParsePrefix(s); err == nil {
@@ -61,7 +64,13 @@ func isHostPort(s string) bool {
 // allows reports whether the operator has allowed the host by name.
 func (p policy) allows(host, port string) bool {
 	host = hostKey(host)
-	return p.hosts[host] || p.hosts[net.JoinHostPort(host, port)]
+	at := net.JoinHostPort(host, port)
+	if p.house != nil {
+		if _, ours := p.house.Load(at); ours {
+			return true
+		}
+	}
+	return p.hosts[host] || p.hosts[at]
 }
 
 // address judges a connection to addr that is made for host and port. nil is yes.

@@ -246,7 +246,8 @@ func TestDeadlock(t *testing.T) {
 	if runs[0]+runs[1] != 3 {
 		t.Errorf("the changes were run %v times", runs)
 	}
-	events, err := s.EventsWhere(t.Context(), fairlead.EventQuery{Action: fairlead.WorkerAdd})
+	page, err := s.EventsWhere(t.Context(), fairlead.EventQuery{Action: fairlead.WorkerAdd})
+	events := page.Events
 	if err != nil || len(events) != 2 {
 		t.Errorf("%d events, %v", len(events), err)
 	}

@@ -75,18 +75,20 @@ func (p *Prover) Verify(ctx context.Context, who fairlead.Caller, o fairlead.Org
 }
 
 // Try proves what a connector could do that isn't saved yet, or not as it is given here
-// with its secrets open. It opens nothing, and asks for no right: whoever has it called
-// has the right to save it. The errors are those of Verify.
-func (p *Prover) Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, image string) (fairlead.Proof, error) {
+// with its secrets open. planned are the entries that are saved with it, if there are
+// any: it is tried on them alone. It opens nothing, and asks for no right:
+// whoever has it called has the right to save it. The errors are those of Verify.
+func (p *Prover) Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, image string, planned ...fairlead.Registry) (fairlead.Proof, error) {
 	family, err := p.providers.Family(opened.Family)
 	if err != nil {
 		return fairlead.Proof{}, err
 	}
-	entries, err := p.store.RegistriesOf(ctx, o.ID)
-	if err != nil {
-		return fairlead.Proof{}, err
+	if planned == nil {
+		if planned, err = p.store.RegistriesOf(ctx, o.ID); err != nil {
+			return fairlead.Proof{}, err
+		}
 	}
-	t, err := aim(family, opened.Connector, entries, image)
+	t, err := aim(family, opened.Connector, planned, image)
 	if err != nil {
 		return fairlead.Proof{}, err
 	}

@@ -46,6 +46,7 @@ func (w *world) add(t *testing.T, name, path, account, secret string) {
 			Family: "docker", Method: "basic", Public: map[string]string{"username": account},
 			Secrets: map[string]wire.Clear{"password": {Secret: fairlead.SecretText(secret)}},
 		},
+		ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 	})
 }
 

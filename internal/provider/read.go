@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"fairlead.dev/fairlead/pattern"
+	"fairlead.dev/fairlead/ref"
 )
 
 // Read gives the match pattern that somebody means: what is one already, or an address
@@ -12,6 +13,9 @@ import (
 // [fairlead.Invalid] says what is wrong, and shows the right form.
 func (s Set) Read(given string) (string, []string, error) {
 	trimmed := strings.TrimSpace(given)
+	if name, ok := ref.FromCommand(trimmed); ok {
+		given = name // families know addresses, and no terminals
+	}
 	host, _, _ := strings.Cut(trimmed, "/")
 	// No page and no resource has a * in its host, or a placeholder of a manual: it is a
 	// pattern, and its grammar says what is wrong with it.

@@ -43,6 +43,8 @@ func TestRead(t *testing.T) {
 		"https://fairregistry.azurecr.io", "https://acme.jfrog.io/ui/repos/tree/General/docker-local", "https://hub.docker.com/r/acme/train", "https://index.docker.io/v1/",
 		"https://github.com/orgs/acme/packages/container/package/train",
 		"gcr.io/acme-train", "eu.gcr.io/acme-train/app:*",
+		"docker pull --platform=linux/amd64 europe-west1-docker.pkg.dev/acme-train/models/app:v1", "docker login acme.jfrog.io",
+		"FROM 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1 AS base", "skopeo inspect docker://fairregistry.azurecr.io/app:v1", "docker pull",
 		// Wrong.
 		"", "*", "*/team/*", "acme/train", "team/*", "ubuntu", "registry.acme.example/Team/*", "robot:hunter2@registry.acme.example/team",
 		"12345.dkr.ecr.eu-west-1.amazonaws.com/*", "api.ecr.eu-west-1.amazonaws.com", "europe-west1.pkg.dev/acme-train/models", "europe-west1-docker.pkg.dev",

@@ -3,6 +3,7 @@ package registrytest
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"crypto/rand"
 	"net/http"
 	"slices"
@@ -112,11 +113,23 @@ func (r *Registry) serveStorage(w http.ResponseWriter, req *http.Request) {
 	r.send(w, req, b)
 }
 
+func gzipped(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b) // a buffer takes all
+	_ = z.Close()
+	return out.Bytes()
+}
+
 // send serves bytes, and breaks off where the faults have it.
 func (r *Registry) send(w http.ResponseWriter, req *http.Request, b []byte) {
 	f := r.current()
 	b = f.spoil(b)
 	w.Header().Set("Content-Type", "application/octet-stream")
+	if f.Gzip {
+		b = gzipped(b)
+		w.Header().Set("Content-Encoding", "gzip")
+	}
 	if f.NoRange {
 		req.Header.Del("Range")
 	}

@@ -96,6 +96,8 @@ type Faults struct {
 	WrongRange bool
 	// WrongBytes changes the last byte of blobs and manifests.
 	WrongBytes bool
+	// Gzip sends blobs encoded, although nobody has asked for that (RFC 9110, section 8.4).
+	Gzip bool
 	// Chunked says no length beforehand.
 	Chunked bool
 	// Lengthen serves so many bytes more (or less) than there are, and says so.

@@ -122,7 +122,8 @@ func (w *world) asked() *atomic.Int64 {
 // stages lists what the events say of renewals, oldest first.
 func (w *world) stages(t *testing.T) string {
 	t.Helper()
-	list, err := w.plane.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: w.org.ID, Action: fairlead.ConnectorRenew, Limit: 1000})
+	page, err := w.plane.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: w.org.ID, Action: fairlead.ConnectorRenew, Limit: 1000})
+	list := page.Events
 	if err != nil {
 		t.Fatal(err)
 	}

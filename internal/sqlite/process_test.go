@@ -84,7 +84,8 @@ func TestTwoProcesses(t *testing.T) {
 			}
 		}
 	}
-	events, err := s.EventsWhere(t.Context(), fairlead.EventQuery{})
+	page, err := s.EventsWhere(t.Context(), fairlead.EventQuery{})
+	events := page.Events
 	if len(events) != 2*writes {
 		t.Errorf("%d events, %v", len(events), err)
 	}
@@ -116,7 +117,8 @@ func TestKilled(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	events, err := s.EventsWhere(t.Context(), fairlead.EventQuery{})
+	page, err := s.EventsWhere(t.Context(), fairlead.EventQuery{})
+	events := page.Events
 	if err != nil || len(events) < last+1 {
 		t.Errorf("%d events after %d, %v", len(events), last+1, err)
 	}

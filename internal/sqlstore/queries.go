@@ -22,7 +22,7 @@ type Queries map[string]string
 //	-- part: registry
 //
 // which names a piece of text (a list of columns, say) that takes the place of
-// {registry} in all statements. Lines of comment alone belong to nothing. Parameters
+// {registry} in all statements and parts. Lines of comment alone belong to nothing. Parameters
 // are $1, $2 and so on.
 func ParseQueries(files fs.FS) (Queries, error) {
 	paths, err := fs.Glob(files, "*.sql")
@@ -40,8 +40,13 @@ func ParseQueries(files fs.FS) (Queries, error) {
 		}
 	}
 	for name, query := range names {
-		for part, text := range parts {
-			query = strings.ReplaceAll(query, "{"+part+"}", strings.TrimSpace(text))
+		for range len(parts) { // a part may use another
+			for part, text := range parts {
+				query = strings.ReplaceAll(query, "{"+part+"}", strings.TrimSpace(text))
+			}
+			if !strings.Contains(query, "{") {
+				break
+			}
 		}
 		if names[name] = strings.TrimSpace(query); names[name] == "" || strings.ContainsAny(query, "{}") {
 			return nil, fmt.Errorf("reading queries: %s is empty, or uses a part that isn't there", name)

@@ -105,7 +105,7 @@ func (s *Store) addEvent(ctx context.Context, q session, e fairlead.Event) error
 	}
 	// Whatever is in it, an event is no reason not to do what it tells of.
 	_, err := q.change(ctx, doing, "AddEvent", short(e.ID), e.At, short(e.Organization), short(e.Project),
-		e.By.Kind, short(e.By.ID), e.By.Name, e.From, e.Request, short(e.Action), e.On.Kind, e.On.ID, e.On.Name, e.Allowed, document{orEmpty(e.Detail)})
+		e.By.Kind, short(e.By.ID), e.By.Name, e.From, e.Request, short(e.Action), short(e.On.Kind), e.On.ID, short(e.On.Name), e.Allowed, document{orEmpty(e.Detail)})
 	if err != nil || !e.Allowed || e.Organization == "" {
 		return err
 	}

@@ -14,7 +14,8 @@ func TestCompare(t *testing.T) {
 	r := newRoom(t)
 	c := r.register(t, r.acme, "main")
 	events := func() []fairlead.Event {
-		list, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.ConnectorUpdate})
+		page, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.ConnectorUpdate})
+		list := page.Events
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,8 @@ func TestRotation(t *testing.T) {
 	if opened, err := r.open(t.Context(), c); err != nil || string(opened.Secret["password"].Reveal()) != canary {
 		t.Errorf("the server that went on: %v", err)
 	}
-	events, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.KeyRotate, Limit: 10})
+	page, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.KeyRotate, Limit: 10})
+	events := page.Events
 	if err != nil || len(events) != 2 || events[0].Detail["key"] != only.Primary() {
 		t.Errorf("the events are %+v, %v", events, err)
 	}

@@ -54,10 +54,10 @@ func TestRotate(t *testing.T) {
 		t.Fatalf("%+v, proved with %v: %v", done.Connector, shown.Public, err)
 	}
 	// Nothing that is stored was opened for it.
-	if list, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Limit: 100}); err != nil || len(list) == 0 || list[0].Action != fairlead.ConnectorRotate {
+	if list, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Limit: 100}); err != nil || len(list.Events) == 0 || list.Events[0].Action != fairlead.ConnectorRotate {
 		t.Fatal(list, err)
 	} else {
-		for _, ev := range list {
+		for _, ev := range list.Events {
 			if ev.Action == fairlead.ConnectorOpen || ev.Action == fairlead.ConnectorVerify {
 				t.Errorf("there is an event %s", ev.Action)
 			}

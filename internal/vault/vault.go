@@ -133,7 +133,7 @@ func (v *Vault) Update(
 		return provider.Checked{}, err
 	}
 	if prove != nil && noticed(old, c.Connector, ch) {
-		opened, err := v.revised(ctx, who, old, c.Connector, ch.Given)
+		opened, err := v.Revised(ctx, who, old, c.Connector, ch.Given)
 		if err == nil {
 			err = prove(ctx, opened)
 		}
@@ -209,10 +209,10 @@ func noticed(old, c fairlead.Connector, ch provider.Change) bool {
 	return c.Method != old.Method || !maps.Equal(c.Public, old.Public) || len(secretNames(ch.Given.Secret)) > 0
 }
 
-// revised opens a connector as it would become: the secrets that it keeps are opened, and
+// Revised opens a connector as it would become: the secrets that it keeps are opened, and
 // that recorded, for which the right to update is enough. Where they may go has not
 // changed, or they wouldn't be kept.
-func (v *Vault) revised(
+func (v *Vault) Revised(
 	ctx context.Context, who fairlead.Caller, old, c fairlead.Connector, g provider.Given,
 ) (provider.Opened, error) {
 	opened := provider.Opened{Connector: c, Secret: maps.Clone(g.Secret)}

@@ -123,7 +123,8 @@ func TestOpenRecords(t *testing.T) {
 	if _, err := r.open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	events, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.ConnectorOpen, Limit: 10})
+	page, err := r.Store.EventsWhere(t.Context(), fairlead.EventQuery{Organization: r.acme, Action: fairlead.ConnectorOpen, Limit: 10})
+	events := page.Events
 	if err != nil || len(events) != 1 {
 		t.Fatal(events, err)
 	}

@@ -82,15 +82,45 @@ func (w *Watch) Rollback(
 	return c, err
 }
 
+// Entry is the trial of a login that is saved together with the registry entry that it is
+// for.
+type Entry struct {
+	w     *Watch
+	t     Trial
+	saved Saved
+}
+
+// Entry begins the trial of one.
+func (w *Watch) Entry(t Trial) *Entry { return &Entry{w: w, t: t} }
+
+// Try asks the provider and the registry before anything is saved. The error is
+// [UnprovedError].
+func (e *Entry) Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, entry fairlead.Registry) error {
+	if prove := e.w.trial(&e.saved, o, "saving registry "+string(entry.Name), e.t, entry); prove != nil {
+		return prove(ctx, opened)
+	}
+	return nil
+}
+
+// Saved keeps what the trial came to, when the connector is saved.
+func (e *Entry) Saved(ctx context.Context, c fairlead.Connector) error {
+	e.saved.Connector = c
+	_, err := e.w.saved(ctx, e.saved, nil)
+	return err
+}
+
+// Proof is what was tried; nil if nothing was.
+func (e *Entry) Proof() *fairlead.Proof { return e.saved.Proof }
+
 // trial is what the vault asks before it saves; what it showed is put into s.
-func (w *Watch) trial(s *Saved, o fairlead.Organization, doing string, t Trial) func(context.Context, provider.Opened) error {
+func (w *Watch) trial(s *Saved, o fairlead.Organization, doing string, t Trial, planned ...fairlead.Registry) func(context.Context, provider.Opened) error {
 	if t.Skip {
 		return nil
 	}
 	return func(ctx context.Context, opened provider.Opened) error {
 		ctx, cancel := context.WithTimeout(ctx, trialTime)
 		defer cancel()
-		p, err := w.prover.Try(ctx, o, opened, t.Image)
+		p, err := w.prover.Try(ctx, o, opened, t.Image, planned...)
 		if err != nil {
 			return err
 		}

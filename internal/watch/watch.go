@@ -16,7 +16,7 @@ import (
 // Prover proves: package proof.
 type Prover interface {
 	Verify(ctx context.Context, who fairlead.Caller, o fairlead.Organization, c fairlead.Connector, image string) (fairlead.Proof, error)
-	Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, image string) (fairlead.Proof, error)
+	Try(ctx context.Context, o fairlead.Organization, opened provider.Opened, image string, planned ...fairlead.Registry) (fairlead.Proof, error)
 }
 
 // Vault saves connectors, each if prove takes it.

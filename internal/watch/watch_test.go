@@ -55,6 +55,7 @@ func (w *world) add(t *testing.T, name, path string) {
 		NewConnector: &wire.ConnectorFields{
 			Family: "docker", Method: "basic", Public: map[string]string{"username": "robot"}, Secrets: map[string]wire.Clear{"password": hidden(password)},
 		},
+		ConnectorTrial: wire.ConnectorTrial{NoVerify: true},
 	})
 }
 

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -64,17 +63,33 @@ func (j *job) supported() error {
 	}
 }
 
-// pullOnce resolves the name, once for the run, and pulls by the digest. A second try
-// pulls the digest that the first one resolved: the tag may have moved meanwhile.
+// pullOnce pulls the way that the worker goes, and directly where that way isn't there.
 func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, error) {
-	keychain := &noting{Keychain: j.Client.HeldKeychain(j.run.ID, j.run.Fence, j.Now)}
+	w, err := j.way(ctx, image)
+	if err != nil {
+		return engine.Pulled{}, err
+	}
+	got, err := j.pullBy(ctx, image, w)
+	if err == nil || !w.gateway() || ctx.Err() != nil {
+		return got, err
+	}
+	if err := j.besides(ctx, image, w, err); err != nil {
+		return engine.Pulled{}, err
+	}
+	got, directly := j.pullBy(ctx, image, j.direct())
+	return got, bothWays(err, directly)
+}
+
+// pullBy resolves the name, once for the run, and pulls by the digest. A second try
+// pulls the digest that the first one resolved: the tag may have moved meanwhile.
+func (j *job) pullBy(ctx context.Context, image ref.Image, w way) (engine.Pulled, error) {
 	if j.pulled == nil {
 		j.hold.report(fairlead.Progress{Phase: fairlead.PhaseResolve})
-		d, err := j.OCI.Resolve(ctx, keychain, image)
+		d, err := j.OCI.Resolve(ctx, w.keychain, w.from(image))
 		if err != nil {
-			return engine.Pulled{}, uncovered(err, keychain.last().Note)
+			return engine.Pulled{}, fairlead.Uncovered(err, w.keychain.last().Note)
 		}
-		l := keychain.last()
+		l := w.keychain.last()
 		// From here on it is known, and part of the run's record however the pull ends.
 		j.pulled = &fairlead.PullRecord{
 			Image: image.String(), Digest: d.Digest, Registry: l.RegistryName, Connector: l.ConnectorName, Lease: l.Kind,
@@ -84,36 +99,18 @@ func (j *job) pullOnce(ctx context.Context, image ref.Image) (engine.Pulled, err
 	image.Digest = string(j.pulled.Digest)
 	j.hold.report(fairlead.Progress{Phase: fairlead.PhasePull})
 	got, err := j.Engine.Pull(ctx, engine.PullRequest{
-		Image: image, Keychain: keychain,
+		Image: image, Through: w.through, Keychain: w.keychain,
 		Report: func(layers []fairlead.LayerProgress) {
 			j.hold.report(fairlead.Progress{Phase: fairlead.PhasePull, Layers: layers})
 		},
 	})
-	if err = j.platform(ctx, keychain, image, got, err); err != nil {
+	if err = j.platform(ctx, w.keychain, w.from(image), got, err); err != nil {
 		return engine.Pulled{}, err
 	}
-	l := keychain.last()
+	l := w.keychain.last()
 	j.pulled.Registry, j.pulled.Connector, j.pulled.Lease = l.RegistryName, l.ConnectorName, l.Kind
 	j.pulled.Platform, j.pulled.Bytes = got.Platform, got.Bytes
 	return got, nil
-}
-
-// uncovered adds to an error of an image that no registry entry covers that none does: a
-// wrong name, and an entry that is missing, are met as a host that doesn't answer, too.
-func uncovered(err error, note *fairlead.Error) error {
-	e, ok := errors.AsType[*fairlead.Error](err)
-	if !ok || note == nil || e.Code == note.Code {
-		return err
-	}
-	switch e.Code {
-	case fairlead.CodeDNS, fairlead.CodeConnect, fairlead.CodeTLS, fairlead.CodeTimeout, fairlead.CodeEgress, fairlead.CodeRegistryBroken:
-	default:
-		return err
-	}
-	c := *e
-	c.Why += "; and " + note.Why
-	c.Remedy += "; or, if the name is right, " + note.Remedy
-	return &c
 }
 
 // platform says for which platforms the image is there, if the engine found none for its

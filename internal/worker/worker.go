@@ -25,6 +25,7 @@ type Resolver interface {
 	Resolve(ctx context.Context, kc fairlead.Keychain, image ref.Image) (oci.Descriptor, error)
 	Image(ctx context.Context, kc fairlead.Keychain, image ref.Image, on oci.Platform) (oci.Image, error)
 	Look(ctx context.Context, e oci.Endpoint) (oci.Sight, error)
+	Permit(e oci.Endpoint)
 }
 
 // Options are what a worker is made of.
@@ -43,6 +44,8 @@ type Options struct {
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Route is where images are pulled from; empty is Auto.
+	Route Route
 	// Tries is how often a pull that may yet succeed is tried.
 	Tries int
 	// Fetch downloads inputs.
@@ -78,6 +81,9 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	}
 	if o.Wait == nil {
 		o.Wait = pause
+	}
+	if o.Route == "" {
+		o.Route = Auto
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {

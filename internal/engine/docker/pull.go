@@ -23,8 +23,9 @@ const hubAddress = "https://index.docker.io/v1/"
 // Pull has the engine pull the image by its digest. A login that the registry refuses
 // before its time is asked for anew, once.
 func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled, error) {
-	name := p.Image.Resource.String() + "@" + p.Image.Digest
-	scope := fairlead.Scope{Resource: p.Image.Resource, Verb: fairlead.Pull}
+	from := p.From()
+	name := from.Resource.String() + "@" + from.Digest
+	scope := fairlead.Scope{Resource: from.Resource, Verb: fairlead.Pull}
 	for again := false; ; again = true {
 		lease, err := p.Keychain.Lease(ctx, scope)
 		if err != nil {
@@ -32,6 +33,9 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 		}
 		bytes, err := e.pull(ctx, name, lease, p)
 		if err == nil {
+			if err := e.tag(ctx, name, p); err != nil {
+				return engine.Pulled{}, err
+			}
 			return e.inspect(ctx, name, p.Image, bytes)
 		}
 		if ctx.Err() != nil {
@@ -39,7 +43,7 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 		}
 		refuser, ok := p.Keychain.(fairlead.Refuser)
 		if again || !ok || !isRefusal(err) || lease.Kind == fairlead.Anonymous {
-			return engine.Pulled{}, pullError(p.Image, lease, err)
+			return engine.Pulled{}, pullError(from, lease, err)
 		}
 		refuser.Refused(ctx, lease)
 	}
@@ -50,7 +54,7 @@ func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled,
 // asking the registry (github.com/moby/moby, distribution/manifest.go). So where it
 // fetches nothing, it is made to ask.
 func (e *Engine) pull(ctx context.Context, name string, l fairlead.Lease, p engine.PullRequest) (int64, error) {
-	auth, err := authHeader(p.Image.Host, l)
+	auth, err := authHeader(p.From().Host, l)
 	if err != nil {
 		return 0, err
 	}
@@ -105,6 +109,19 @@ func authHeader(host string, l fairlead.Lease) (string, error) {
 	return authconfig.Encode(registry.AuthConfig{
 		Username: l.Username, Password: string(l.Password.Reveal()), RegistryToken: string(l.Bearer.Reveal()), ServerAddress: address,
 	})
+}
+
+// tag gives an image that came by another name its own, as far as the engine takes one
+// that isn't a digest.
+func (e *Engine) tag(ctx context.Context, name string, p engine.PullRequest) error {
+	if p.Through.Host == "" || p.Image.Tag == "" {
+		return nil
+	}
+	own := p.Image.Resource.String() + ":" + p.Image.Tag
+	if _, err := e.api.ImageTag(ctx, client.ImageTagOptions{Source: name, Target: own}); err != nil {
+		return engineError("naming the pulled image", err)
+	}
+	return nil
 }
 
 // inspect finds out what was pulled.

@@ -29,7 +29,7 @@ const maxLayers = 500
 // Pull makes an image ready. Its manifest is asked of the registry each time; of its
 // layers those are fetched that aren't there.
 func (e *Engine) Pull(ctx context.Context, p engine.PullRequest) (engine.Pulled, error) {
-	described, err := e.oci.Image(ctx, p.Keychain, p.Image, e.platform)
+	described, err := e.oci.Image(ctx, p.Keychain, p.From(), e.platform)
 	if err != nil {
 		return engine.Pulled{}, orCause(ctx, err)
 	}
@@ -92,7 +92,7 @@ type fetch struct {
 }
 
 func (e *Engine) newFetch(p engine.PullRequest, described oci.Image) *fetch {
-	f := &fetch{e: e, from: p.Image.Resource, keychain: p.Keychain, layers: described.Layers, progress: &progress{tell: p.Report}}
+	f := &fetch{e: e, from: p.From().Resource, keychain: p.Keychain, layers: described.Layers, progress: &progress{tell: p.Report}}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, l := range f.layers {
