@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"net/url"
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/oci"
@@ -57,6 +58,12 @@ func (j *job) way(ctx context.Context, image ref.Image) (way, error) {
 	l, err := j.Client.HeldGatewayLease(ctx, j.run.ID, j.run.Fence, image.Resource)
 	code := fairlead.CodeOf(err)
 	switch {
+	case err == nil && isLoopback(l.For.Resource.Host) && !j.besideServer():
+		// Whoever listens there on this machine is not the server, and is shown no login.
+		err = &fairlead.Error{
+			Kind: fairlead.Conflict, Code: fairlead.CodeNoGateway, What: "pulling through the gateway",
+			Why: "the server offers its gateway at " + l.For.Resource.Host + ", which is this machine and not the server's", Remedy: "start the server with the --public-url by which workers reach it, or let the worker pull directly",
+		}
 	case err == nil && l.PlainHTTP && !isLoopback(l.For.Resource.Host):
 		err = &fairlead.Error{
 			Kind: fairlead.Conflict, Code: fairlead.CodeNoGateway, What: "pulling through the gateway",
@@ -114,6 +121,13 @@ func bothWays(through, directly error) error {
 	d := fairlead.AsError("", directly)
 	e.Why += "; and directly it isn't pulled: " + d.Why
 	return &e
+}
+
+// besideServer reports whether the worker reaches the server at an address of its own
+// machine, as the worker inside a server does.
+func (w *Worker) besideServer() bool {
+	u, err := url.Parse(w.Client.Server())
+	return err == nil && isLoopback(u.Host)
 }
 
 // isLoopback reports whether a host, with a port or without, is this machine by its
