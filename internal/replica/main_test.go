@@ -135,22 +135,22 @@ type house struct {
 	endpoint string
 }
 
-func newHouse(t *testing.T) *house {
-	t.Helper()
-	h := &house{s3: s3test.Start(t), books: openBooks(t, filepath.Join(t.TempDir(), "f.db"))}
+func newHouse(tb testing.TB) *house {
+	tb.Helper()
+	h := &house{s3: s3test.Start(tb), books: openBooks(tb, filepath.Join(tb.TempDir(), "f.db"))}
 	h.endpoint = h.s3.URL
 	return h
 }
 
-func openBooks(t *testing.T, path string) fairlead.Store {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: time.Now})
+func openBooks(tb testing.TB, path string) fairlead.Store {
+	tb.Helper()
+	s, err := sqlite.Open(tb.Context(), path, sqlite.Options{Now: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
@@ -195,78 +195,78 @@ type options struct {
 	depot depot.Options
 }
 
-func (h *house) open(t *testing.T, set func(o *options)) *server {
-	t.Helper()
+func (h *house) open(tb testing.TB, set func(o *options)) *server {
+	tb.Helper()
 	s := &server{reports: &reports{}}
 	bucket, err := bucketAt(h.endpoint)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	o := options{
 		Options: replica.Options{Bucket: bucket, Books: h.books, Now: time.Now, Wait: wait, Report: s.reports.add},
-		depot:   depot.Options{Dir: t.TempDir(), Now: time.Now, Wait: wait, Report: s.reports.add},
+		depot:   depot.Options{Dir: tb.TempDir(), Now: time.Now, Wait: wait, Report: s.reports.add},
 	}
 	if set != nil {
 		set(&o)
 	}
-	s.replica = replica.New(t.Context(), o.Options)
+	s.replica = replica.New(tb.Context(), o.Options)
 	o.depot.Shared = s.replica
-	if s.Depot, err = depot.Open(t.Context(), o.depot); err != nil {
-		t.Fatal(err)
+	if s.Depot, err = depot.Open(tb.Context(), o.depot); err != nil {
+		tb.Fatal(err)
 	}
 	s.replica.Attach(s.Depot)
 	s.end = sync.OnceValue(func() error {
 		defer s.replica.Close()
 		return s.Close()
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.end(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 		if said := s.reports.String(); strings.Contains(said, "canary") {
-			t.Errorf("a secret is told: %s", said)
+			tb.Errorf("a secret is told: %s", said)
 		}
 	})
 	return s
 }
 
 // pull reads a blob and gives its bytes, which may be wrong if there is an error.
-func (s *server) pull(t *testing.T, u *upstream) ([]byte, error) {
-	t.Helper()
-	b, err := s.Get(t.Context(), digestOf(u.b), int64(len(u.b)), "acme", u)
+func (s *server) pull(tb testing.TB, u *upstream) ([]byte, error) {
+	tb.Helper()
+	b, err := s.Get(tb.Context(), digestOf(u.b), int64(len(u.b)), "acme", u)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = b.Close() }()
 	var into bytes.Buffer
-	_, err = b.CopyTo(t.Context(), &into, 0, -1)
+	_, err = b.CopyTo(tb.Context(), &into, 0, -1)
 	return into.Bytes(), err
 }
 
 // pulls reads a blob that has to come.
-func (s *server) pulls(t *testing.T, u *upstream) {
-	t.Helper()
-	got, err := s.pull(t, u)
+func (s *server) pulls(tb testing.TB, u *upstream) {
+	tb.Helper()
+	got, err := s.pull(tb, u)
 	if err != nil || !bytes.Equal(got, u.b) {
-		t.Errorf("pulled %d bytes of %d, %v; reported: %s", len(got), len(u.b), err, s.reports)
+		tb.Errorf("pulled %d bytes of %d, %v; reported: %s", len(got), len(u.b), err, s.reports)
 	}
 }
 
 // until waits until something is so.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
+func until(tb testing.TB, what string, is func() bool) {
+	tb.Helper()
 	for !is() {
-		if wait(t.Context(), time.Millisecond) != nil {
-			t.Fatal(what)
+		if wait(tb.Context(), time.Millisecond) != nil {
+			tb.Fatal(what)
 		}
 	}
 }
 
 // stored waits until a blob is in the store.
-func (h *house) stored(t *testing.T, b []byte) {
-	t.Helper()
-	until(t, "it isn't stored", func() bool {
-		d, err := h.books.DepositOf(t.Context(), digestOf(b))
+func (h *house) stored(tb testing.TB, b []byte) {
+	tb.Helper()
+	until(tb, "it isn't stored", func() bool {
+		d, err := h.books.DepositOf(tb.Context(), digestOf(b))
 		return err == nil && d.Whole
 	})
 }
