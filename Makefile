@@ -7,10 +7,11 @@ LINT       = .tools/golangci-lint
 LINT_AT    = v2.15.0
 PG         = /usr/lib/postgresql/15/bin/initdb
 TEST_FLAGS ?=
+BENCH_FLAGS ?=
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test unit e2e lint bench fuzz clean
+.PHONY: build demo test unit e2e lint bench bench-gateway bench-parts soak fuzz clean
 
 build: ## bin/fairlead
 	$(GO) build -trimpath -ldflags "-s -w -X main.built=$(VERSION)" -o bin/fairlead ./cmd/fairlead
@@ -31,7 +32,17 @@ lint: $(LINT) ## golangci-lint, and gofumpt and goimports with it
 	$(LINT) run ./...
 	$(LINT) fmt --diff ./...
 
-bench: build needs-test ## benchmarks, beside a peer where there is one
+bench: bench-gateway bench-parts ## benchmarks, beside a peer where there is one
+
+bench-gateway: build needs-test ## the gateway beside other pull-through caches
+	@scripts/need.sh nginx=nginx wrk=wrk
+	@scripts/peers.sh
+	$(GO) run ./internal/bench $(BENCH_FLAGS)
+
+soak: build ## the gateway for an hour: memory, files, goroutines, every byte checked
+	$(GO) run ./internal/bench -soak 1h -scale 0.01 -strict
+
+bench-parts: build needs-test ## the parts, one by one
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m $(TEST_FLAGS) ./...
 
 fuzz: ## every fuzz target, a minute each

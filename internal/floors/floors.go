@@ -71,7 +71,7 @@ func Plan() map[string]int {
 // TestRooms are packages that only tests and the demonstration import; they may import
 // any package of the house.
 func TestRooms() []string {
-	return []string{"internal/conform", "internal/pyimage", "internal/dockertest", "internal/registrytest", "internal/cloudtest", "internal/pgtest", "internal/s3test", "fairleadtest", "internal/demo", "internal/floors", "internal/e2e"}
+	return []string{"internal/conform", "internal/pyimage", "internal/dockertest", "internal/registrytest", "internal/cloudtest", "internal/pgtest", "internal/s3test", "fairleadtest", "internal/demo", "internal/bench", "internal/floors", "internal/e2e"}
 }
 
 // Floor gives the floor of a package by its path below the module, false if the plan

@@ -100,6 +100,8 @@ type Gateway struct {
 	names map[nameKey]*alias
 	hosts map[hostKey]*host
 
+	work sync.WaitGroup // what goes on behind the backs of clients
+
 	prefix string // of requests' identifiers
 	serial atomic.Uint64
 }
@@ -118,6 +120,9 @@ func New(o Options) *Gateway {
 		prefix: hex.EncodeToString(b[:]),
 	}
 }
+
+// Close waits for what goes on behind the backs of clients. The depot is closed after it.
+func (g *Gateway) Close() { g.work.Wait() }
 
 // request names a request in the log and in events.
 func (g *Gateway) request() string {

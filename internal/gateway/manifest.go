@@ -198,13 +198,22 @@ func (v *view) get(ctx context.Context, kc keychain, reference string) (*doc, er
 	g.hostOf(v).quotes(g.opts.Now(), f.Quota)
 	v.count.received(int64(len(raw)))
 	d := g.shelf.add(f.Descriptor, raw)
-	if err := g.opts.Depot.Put(ctx, f.Digest, v.room.owner(), raw); err != nil {
-		g.opts.Log.WarnContext(ctx, "keeping manifest", "digest", string(f.Digest), "error", err.Error())
-	}
+	g.keep(ctx, f.Digest, v.room.owner(), raw)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	put(v.docs, f.Digest, d)
 	return d, nil
+}
+
+// keep puts a manifest into the depot, behind the back of who waits for it: until it is
+// there, its bytes are had from memory or from the upstream.
+func (g *Gateway) keep(ctx context.Context, digest fairlead.Digest, owner fairlead.OrganizationID, raw []byte) {
+	ctx = context.WithoutCancel(ctx)
+	g.work.Go(func() {
+		if err := g.opts.Depot.Put(ctx, digest, owner, raw); err != nil {
+			g.opts.Log.WarnContext(ctx, "keeping manifest", "digest", string(digest), "error", err.Error())
+		}
+	})
 }
 
 // owner is on whose account bytes are kept.

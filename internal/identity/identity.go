@@ -46,11 +46,7 @@ type checked struct {
 
 // New makes an identity over a store.
 func New(store fairlead.Store, now func() time.Time) (*Identity, error) {
-	h, err := newHasher()
-	if err != nil {
-		return nil, err
-	}
-	return &Identity{store: store, now: now, hasher: h, tries: newTries(now), seen: map[fairlead.TokenHash]checked{}}, nil
+	return &Identity{store: store, now: now, hasher: newHasher(), tries: newTries(now), seen: map[fairlead.TokenHash]checked{}}, nil
 }
 
 // HashOf gives the hash that a token is known by, false if the text can't be one of

@@ -2,10 +2,14 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 
 	"fairlead.dev/fairlead"
 )
@@ -17,9 +21,6 @@ const (
 	minPassword = 10
 	maxPassword = 1024
 )
-
-// decoyPassword is what the decoy was made of: to know it is of no use.
-const decoyPassword = "a password that nobody has"
 
 // hasher makes and compares argon2id hashes (RFC 9106). Each takes 64 MiB while it
 // runs, so only as many run at once as there are processors.
@@ -34,17 +35,33 @@ type hasher struct {
 	decoy string
 }
 
-func newHasher() (*hasher, error) {
+func newHasher() *hasher {
 	h := &hasher{
 		params: &argon2id.Params{Memory: 64 << 10, Iterations: 1, Parallelism: 4, SaltLength: 16, KeyLength: 32},
 		turn:   make(chan struct{}, runtime.NumCPU()),
 		create: argon2id.CreateHash, compare: argon2id.ComparePasswordAndHash,
 	}
-	var err error
-	if h.decoy, err = h.create(decoyPassword, h.params); err != nil {
-		return nil, fmt.Errorf("hashing password: %w", err)
+	h.decoy = decoy(h.params)
+	return h
+}
+
+// decoy is a hash as [argon2id.CreateHash] encodes it, of no password: random bytes, which
+// cost nothing to make and as much to compare.
+func decoy(p *argon2id.Params) string {
+	salt, key := make([]byte, p.SaltLength), make([]byte, p.KeyLength)
+	_, _ = rand.Read(salt) // never fails (crypto/rand)
+	_, _ = rand.Read(key)
+	text := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.Memory, p.Iterations, p.Parallelism, text(salt), text(key))
+}
+
+// done ends a turn. What hashing took is given back to the machine when nobody hashes any
+// more: it is more than all else that a server needs.
+func (h *hasher) done() {
+	<-h.turn
+	if len(h.turn) == 0 {
+		debug.FreeOSMemory()
 	}
-	return h, nil
 }
 
 func (h *hasher) wait(ctx context.Context) error {
@@ -67,7 +84,7 @@ func (h *hasher) hash(ctx context.Context, p fairlead.Secret) (string, error) {
 	if err := h.wait(ctx); err != nil {
 		return "", err
 	}
-	defer func() { <-h.turn }()
+	defer h.done()
 	encoded, err := h.create(string(p.Reveal()), h.params)
 	if err != nil {
 		return "", fmt.Errorf("hashing password: %w", err)
@@ -84,7 +101,7 @@ func (h *hasher) matches(ctx context.Context, p fairlead.Secret, encoded string)
 	if err := h.wait(ctx); err != nil {
 		return false, err
 	}
-	defer func() { <-h.turn }()
+	defer h.done()
 	against := encoded
 	if against == "" {
 		against = h.decoy

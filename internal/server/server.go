@@ -245,6 +245,9 @@ func (s *Server) Close() error {
 	if s.Runs != nil {
 		s.Runs.Close()
 	}
+	if s.Gateway != nil {
+		s.Gateway.Close()
+	}
 	if s.depot != nil {
 		err = s.depot.Close()
 	}
