@@ -90,3 +90,25 @@ type Origin struct {
 	// Since is when it began.
 	Since time.Time
 }
+
+// Duty is something that one of several servers does for all of them, for a while: such
+// as fetching a blob.
+type Duty struct {
+	Name string
+	// Holder is the server that has it, and Address where the others reach that one; ""
+	// if they don't.
+	Holder, Address string
+	Until           time.Time
+}
+
+// Deposit is a blob in the store that several servers share.
+type Deposit struct {
+	Digest Digest
+	Size   int64
+	// Sums are checksums of its pieces, as who put it there writes them.
+	Sums []byte
+	// Whole says that it is there; otherwise it is being put there, or that was broken
+	// off.
+	Whole bool
+	Used  time.Time
+}

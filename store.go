@@ -33,6 +33,8 @@ type Store interface {
 	Events
 	Keys
 	Origins
+	Duties
+	Deposits
 	Pulse
 	Lookouts
 	Tallies
@@ -210,6 +212,37 @@ type Keys interface {
 type Origins interface {
 	// OriginsOf lists those of a blob, by host.
 	OriginsOf(ctx context.Context, digest Digest) ([]Origin, error)
+}
+
+// Duties say which of several servers does what one is enough for. Like [Pulse] they are
+// written without an event. Times are those of the servers' clocks: one that is wrong has
+// a thing done twice, or a little later.
+type Duties interface {
+	// TakeDuty takes a duty, or renews it, unless another has it whose time isn't over at
+	// now; it gives who has it after that.
+	TakeDuty(ctx context.Context, d Duty, now time.Time) (Duty, error)
+	// LeaveDuty gives a duty up, if the holder still has it.
+	LeaveDuty(ctx context.Context, name, holder string) error
+	// SweepDuties forgets those whose time was over before a time.
+	SweepDuties(ctx context.Context, before time.Time) error
+}
+
+// Deposits are the books of the store that several servers share. Like [Pulse] they are
+// written without an event.
+type Deposits interface {
+	// DepositOf gives a blob's. [NotFound]
+	DepositOf(ctx context.Context, digest Digest) (Deposit, error)
+	// DepositsByUse lists those that were least recently used, without Sums.
+	DepositsByUse(ctx context.Context, limit int) ([]Deposit, error)
+	// DepositUsage gives the number of those that are whole, and their bytes.
+	DepositUsage(ctx context.Context) (n int, bytes int64, err error)
+	// PutDeposit adds a deposit, or changes it; one that is whole stays so.
+	PutDeposit(ctx context.Context, d Deposit) error
+	// UseDeposit notes that a blob was used that is whole, if that is later than what is
+	// known. [NotFound]
+	UseDeposit(ctx context.Context, digest Digest, at time.Time) error
+	// RemoveDeposit forgets one, unless it was used after a time; it gives whether it did.
+	RemoveDeposit(ctx context.Context, digest Digest, used time.Time) (bool, error)
 }
 
 // Pulse writes what is only ever looked at, and decides nothing that lasts.

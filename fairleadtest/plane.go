@@ -94,8 +94,10 @@ func Start(tb testing.TB, options ...Option) *Plane {
 func Open(tb testing.TB, options ...Option) *Plane {
 	tb.Helper()
 	p := &Plane{tb: tb, Log: &Buffer{}}
+	front := httptest.NewUnstartedServer(nil)
 	o := server.Options{
-		Now: time.Now, AllowHosts: []string{"127.0.0.0/8", "::1/128", "localhost"}, Version: "test",
+		PublicURL: "http://" + front.Listener.Addr().String(),
+		Now:       time.Now, AllowHosts: []string{"127.0.0.0/8", "::1/128", "localhost"}, Version: "test",
 		Log: slog.New(slog.NewJSONHandler(p.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, set := range options {
@@ -108,8 +110,6 @@ func Open(tb testing.TB, options ...Option) *Plane {
 	key := filepath.Join(o.Data, keyFile)
 	o.Keys = func() (*seal.Ring, error) { return seal.ReadKeyFile(key) }
 	o.MakeKeys = func() (*seal.Ring, error) { return seal.CreateKeyFile(key) }
-	front := httptest.NewUnstartedServer(nil)
-	o.PublicURL = "http://" + front.Listener.Addr().String()
 	s, err := server.Open(tb.Context(), o)
 	if err != nil {
 		front.Close()

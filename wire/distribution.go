@@ -7,10 +7,12 @@ import (
 )
 
 // The paths of the gateway: what clients of registries speak with it, and where they
-// trade a login for a token.
+// trade a login for a token. GatewayPeerPath, with a digest behind it, is where servers of
+// one house ask each other for blobs.
 const (
 	GatewayPrefix    = "/v2/"
 	GatewayTokenPath = "/gateway/token"
+	GatewayPeerPath  = "/gateway/blobs/"
 )
 
 // DistributionCode is an error code of the OCI Distribution Specification (1.1, "Error

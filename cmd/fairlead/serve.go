@@ -49,6 +49,7 @@ type serveFlags struct {
 	expiryNotice   time.Duration
 	gateway        gatewayFlags
 	metrics        metricsFlags
+	bucket         bucketFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -78,6 +79,7 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	f.worker.add(c)
 	f.gateway.add(c)
 	f.metrics.add(c)
+	f.bucket.add(c)
 	return c
 }
 
@@ -104,6 +106,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if err := f.gateway.check(); err != nil {
 		return err
 	}
+	if err := f.bucket.check(); err != nil {
+		return err
+	}
 	tlsConfig, err := f.tls()
 	if err != nil {
 		return err
@@ -126,6 +131,9 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	}
 	if scrapes != nil {
 		defer func() { _ = scrapes.Close() }()
+	}
+	if err := f.bucket.set(a, &o); err != nil {
+		return err
 	}
 	s, err := server.Open(ctx, o)
 	if err != nil {

@@ -72,6 +72,8 @@ func storeTests() []storeTest {
 		{"HouseSecrets", testHouseSecrets},
 		{"Origins", testOrigins},
 		{"Tally", testTally},
+		{"Duties", testDuties},
+		{"Deposits", testDeposits},
 		{"Revision", testRevision},
 		{"RevisionOfPulses", testRevisionOfPulses},
 		{"Events", testEvents},
@@ -114,6 +116,7 @@ func storeRaces() []storeTest {
 		{"RaceMoves", testRaceMoves},
 		{"RaceKeys", testRaceKeys},
 		{"RaceOrigins", testRaceOrigins},
+		{"RaceDuties", testRaceDuties},
 		{"RaceRemove", testRaceRemove},
 		{"RaceLock", testRaceLock},
 	}

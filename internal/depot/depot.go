@@ -77,6 +77,8 @@ type Options struct {
 	Stall time.Duration
 	// Patience is the longest that a flight waits because an upstream asks for it.
 	Patience time.Duration
+	// Shared is what it has in common with other depots; nil is nothing.
+	Shared Shared
 	// Report is told what goes wrong where nobody waits for it.
 	Report func(error)
 }

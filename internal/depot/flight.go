@@ -64,6 +64,7 @@ type flight struct {
 type feed struct {
 	src    Source
 	struck bool // it refused, though it had given bytes, and hasn't given any since
+	shared bool // it isn't the upstream
 }
 
 const (
@@ -124,16 +125,20 @@ func (f *flight) leave() {
 // run is the flight.
 func (f *flight) run(ctx context.Context) {
 	defer close(f.done)
+	var lead Lead
 	if err := f.prepare(); err != nil {
 		f.fail(err)
 	} else {
 		var parts sync.WaitGroup
 		parts.Go(func() { f.hashAll(ctx) })
 		parts.Go(func() { f.check(ctx) })
+		lead = f.lead(ctx)
 		f.dispatch(ctx)
 		parts.Wait()
 	}
+	f.tellLead(lead, false) // before anybody begins anew
 	f.end()
+	f.tellLead(lead, true)
 }
 
 // prepare makes the file, or takes up the one that an earlier flight has left.

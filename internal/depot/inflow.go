@@ -44,7 +44,7 @@ func (in *inflow) read(b []byte) (int, error) {
 
 func (in *inflow) count(n int) {
 	in.r.bytes += int64(n)
-	in.r.f.d.counts.down.Add(int64(n))
+	in.r.f.d.fetched(in.r.feed, n)
 }
 
 // fill reads what there is; unless somebody waits for it, until b is full, so that the

@@ -34,7 +34,9 @@ type Metrics struct {
 	Down, Up, Resumed int64
 	// Evictions made room of EvictedBytes.
 	Evictions, EvictedBytes int64
-	Hosts                   []HostInfo
+	// Shared is of the store behind it; zero if there is none.
+	Shared SharedMetrics
+	Hosts  []HostInfo
 }
 
 // Metrics gives a snapshot.
@@ -46,6 +48,9 @@ func (d *Depot) Metrics() Metrics {
 		Requests: c.requests.Load(), Retries: c.retries.Load(), Races: c.races.Load(),
 		Down: c.down.Load(), Up: c.up.Load(), Resumed: c.resumed.Load(),
 		Evictions: c.evictions.Load(), EvictedBytes: c.evicted.Load(), Hosts: d.hosts.list(),
+	}
+	if d.o.Shared != nil {
+		m.Shared = d.o.Shared.Metrics()
 	}
 	slices.SortFunc(m.Hosts, func(a, b HostInfo) int { return cmp.Compare(a.Host, b.Host) })
 	d.mu.Lock()

@@ -17,7 +17,7 @@ import (
 
 // passes reports whether err is for want of room, so that there is another way.
 func (b *Blob) passes(err error) bool {
-	if b.flight == nil || err == nil {
+	if b.flight == nil || b.src == nil || err == nil {
 		return false
 	}
 	f := b.flight

@@ -105,7 +105,7 @@ func (f *flight) race(ctx context.Context, slow *request, from, to int64) {
 	}
 	b := make([]byte, to-from) // a cell at most
 	n, err := io.ReadFull(part.Body, b)
-	f.d.counts.down.Add(int64(n))
+	f.d.fetched(slow.feed, n)
 	if err != nil {
 		return
 	}

@@ -59,6 +59,9 @@ func (f *flight) explain(host string, err error) *fairlead.Error {
 
 // struck counts a failure, and reports whether it ends the flight. Under f.mu.
 func (f *flight) struck(r *request, e *fairlead.Error) bool {
+	if r.feed.shared {
+		return f.lose(r.feed)
+	}
 	if !passing(e) {
 		return f.refused(r, e)
 	}

@@ -87,6 +87,9 @@ func (d *Depot) use(e *entry, o Owner) {
 	if since := e.used.Sub(e.noted); !known || since > rewrite || since < 0 {
 		e.noted = e.used
 		d.note(useLine(e.digest, o, e.used))
+		if d.o.Shared != nil {
+			d.o.Shared.Used(e.digest)
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ type Depot interface {
 	// Get gives a blob that is kept, or that is being filled from src. The flight doesn't
 	// end with ctx.
 	Get(ctx context.Context, digest fairlead.Digest, size int64, owner fairlead.OrganizationID, src Source) (Blob, error)
+	// Follow gives a blob that is there or being filled, which counts as no use of it.
+	Follow(digest fairlead.Digest) (Blob, bool)
 	// Put keeps bytes that are there already.
 	Put(ctx context.Context, digest fairlead.Digest, owner fairlead.OrganizationID, b []byte) error
 }

@@ -61,6 +61,8 @@ type Options struct {
 	Secret fairlead.Secret
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Peers reaches the other servers of the house.
+	Peers http.RoundTripper
 	// PublicURL is where people reach the gateway, without a slash at its end.
 	PublicURL string
 

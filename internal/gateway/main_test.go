@@ -28,6 +28,8 @@ type room struct {
 	reg   *registrytest.Registry
 	// token is ann's, of acme.
 	token string
+	// database is what servers beside it share with it, in tests of several.
+	database fairleadtest.Option
 }
 
 func robot() registrytest.Account {

@@ -28,6 +28,8 @@ const (
 	refreshPass passKind = "r"
 	// heldPass is a worker's, for the image of a run that it holds.
 	heldPass passKind = "h"
+	// peerPass is another server's of the house, for one blob.
+	peerPass passKind = "p"
 )
 
 // pass is what a pass says.
@@ -46,6 +48,8 @@ type pass struct {
 	Fence  int64             `json:"f,omitempty"`
 	Host   string            `json:"h,omitempty"`
 	Repo   string            `json:"p,omitempty"`
+
+	Digest fairlead.Digest `json:"d,omitempty"`
 }
 
 func (p pass) resource() ref.Resource { return ref.Resource{Host: p.Host, Repository: p.Repo} }

@@ -19,6 +19,9 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/client"
 	"fairlead.dev/fairlead/fairleadtest"
+	"fairlead.dev/fairlead/internal/blob/s3"
+	"fairlead.dev/fairlead/internal/s3test"
+	"fairlead.dev/fairlead/internal/server"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -47,7 +50,30 @@ func (y *yard) kept(t *testing.T) int {
 // not.
 func TestArchives(t *testing.T) {
 	t.Parallel()
-	y := newYard(t)
+	testArchives(t, newYard(t))
+}
+
+// TestArchivesInBucket keeps them in S3 instead of on the disk.
+func TestArchivesInBucket(t *testing.T) {
+	t.Parallel()
+	bucket := s3test.Start(t)
+	y := newYard(t, func(o *server.Options) {
+		o.Blobs = s3.Options{
+			Location: "s3://" + bucket.Bucket + "/runs", Endpoint: bucket.URL,
+			Login: s3.Login{AccessKey: s3test.AccessKey, SecretKey: fairlead.SecretText(s3test.SecretKey)},
+		}
+	})
+	testArchives(t, y)
+	if got := bucket.Objects(); len(got) != 1 || !strings.HasPrefix(got[0], "runs/sha256/") {
+		t.Errorf("objects %v", got)
+	}
+	if strings.Contains(y.Log.String(), s3test.SecretKey) {
+		t.Error("the log holds the secret key")
+	}
+}
+
+func testArchives(t *testing.T, y *yard) {
+	t.Helper()
 	eve := y.Organization("evil", "eve")
 	theirs := wire.ProjectPath{Owner: "evil", Project: "p"}
 	fairleadtest.Must(t, eve, wire.CreateProject, wire.ProjectRequest{Owner: "evil", Name: "p"})

@@ -31,13 +31,19 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 		return nil, err
 	}
 	dir := filepath.Join(o.Data, "gateway")
-	s.depot, err = depot.Open(ctx, depot.Options{
+	options := depot.Options{
 		Dir: dir, Quota: o.GatewayQuota, Now: o.Now, Wait: wait, KeepGoing: o.GatewayKeepGoing,
 		OwnerQuota: func(depot.Owner) int64 { return o.GatewayOrganizationQuota },
 		Report:     func(err error) { o.Log.WarnContext(ctx, "keeping blobs", "error", err.Error()) },
-	})
-	if err != nil {
+	}
+	if err := s.share(ctx, &options); err != nil {
 		return nil, err
+	}
+	if s.depot, err = depot.Open(ctx, options); err != nil {
+		return nil, err
+	}
+	if s.replica != nil {
+		s.replica.Attach(s.depot)
 	}
 	if s.catalog, err = cache.OpenCatalog(dir); err != nil {
 		return nil, err
@@ -52,7 +58,7 @@ func (s *Server) gateway(ctx context.Context, leases *broker.Broker, registries 
 		Record: func(ctx context.Context, ev fairlead.Event) error {
 			return s.Store.Write(ctx, func(context.Context, fairlead.Writer) (fairlead.Event, error) { return ev, nil })
 		},
-		Secret: secret, Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Settings: filled(o.Gateway),
+		Peers: peers(), Secret: secret, Log: o.Log, Now: o.Now, PublicURL: o.PublicURL, Settings: filled(o.Gateway),
 	})
 	s.cache = cache.New(cache.Options{
 		Depot: s.depot, Door: g, Catalog: s.catalog, Store: s.Store, Now: o.Now, Address: hostOf(o.PublicURL),
@@ -107,6 +113,8 @@ func (s *Server) split(rest *http.ServeMux) http.Handler {
 		switch {
 		case strings.HasPrefix(r.URL.Path, wire.GatewayPrefix), r.URL.Path+"/" == wire.GatewayPrefix:
 			s.Gateway.ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, wire.GatewayPeerPath):
+			s.Gateway.ServePeer(w, r)
 		case r.URL.Path == wire.GatewayTokenPath:
 			s.Gateway.ServeToken(w, r)
 		default:
@@ -125,6 +133,12 @@ func (s shelves) Get(ctx context.Context, digest fairlead.Digest, size int64, ow
 		return nil, err
 	}
 	return b, nil
+}
+
+// Follow gives a blob that is there or arriving.
+func (s shelves) Follow(digest fairlead.Digest) (gateway.Blob, bool) { //nolint:ireturn // As the gateway has it.
+	b, ok := s.depot.Follow(digest)
+	return b, ok
 }
 
 // Put keeps a blob.

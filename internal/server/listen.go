@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/replica"
 )
 
 // How the listener behaves.
@@ -63,6 +64,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() { s.chores(ctx) })
 	all.Go(func() { s.serveOperator(ctx, operator) })
 	all.Go(func() { s.often(ctx, watchEvery, "watching connectors", s.Watch.Round) })
+	if s.replica != nil {
+		all.Go(func() { s.often(ctx, replica.PruneEvery, "pruning the gateway's store", s.replica.Prune) })
+	}
 	all.Go(func() { s.often(ctx, tellEvery, "telling webhooks", s.Webhooks.Round) })
 	if s.cache != nil {
 		all.Go(func() { s.often(ctx, noteEvery, "noting what the gateway keeps", s.cache.Round) })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead.dev/fairlead"
+	"fairlead.dev/fairlead/internal/blob/s3"
 	"fairlead.dev/fairlead/internal/depot"
 	"fairlead.dev/fairlead/internal/gateway"
 	"fairlead.dev/fairlead/internal/seal"
@@ -52,6 +53,22 @@ type Options struct {
 	// MetricsToken is what whoever reads the metrics at the server's own address shows; if
 	// it is empty, they aren't there. See [Server.Metrics].
 	MetricsToken fairlead.Secret
+	// GatewayStore is the bucket that several servers share for the blobs of their gateways;
+	// none if its Location is empty.
+	GatewayStore s3.Options
+	// GatewayStoreQuota is how many bytes are kept in it, and GatewayStoreUnused for how
+	// long what no server uses; 0 is no limit.
+	GatewayStoreQuota  int64
+	GatewayStoreUnused time.Duration
+	// GatewayPeerURL is where the other servers reach this one's gateway, without a slash at
+	// its end; without it they meet in the store alone.
+	GatewayPeerURL string
+	// GatewayPatience is how long a server waits for another that fetches the same blob; 0
+	// is replica.DefaultPatience.
+	GatewayPatience time.Duration
+	// Blobs is the bucket for what runs are made of and leave; below Data if its Location
+	// is empty.
+	Blobs s3.Options
 	// Hold is how long a worker holds a run without renewing it.
 	Hold time.Duration
 	// VerifyEvery is how often each connector is tried; 0 is never.

@@ -11,7 +11,6 @@ import (
 
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/api"
-	"fairlead.dev/fairlead/internal/blob"
 	"fairlead.dev/fairlead/internal/broker"
 	"fairlead.dev/fairlead/internal/cache"
 	"fairlead.dev/fairlead/internal/control"
@@ -33,6 +32,7 @@ import (
 	"fairlead.dev/fairlead/internal/provider/gcpartifactregistry"
 	"fairlead.dev/fairlead/internal/provider/jfrogartifactory"
 	"fairlead.dev/fairlead/internal/renewal"
+	"fairlead.dev/fairlead/internal/replica"
 	"fairlead.dev/fairlead/internal/runs"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/sqlite"
@@ -67,6 +67,7 @@ type Server struct {
 	metrics *metrics.Metrics
 	// operator is the door of this machine alone.
 	operator http.Handler
+	replica  *replica.Replica
 }
 
 // Providers are the families that there are. Without tools they describe themselves and
@@ -169,7 +170,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 		return err
 	}
 	providers := Providers(tools)
-	blobs, err := blob.NewDisk(filepath.Join(o.Data, "blobs"), o.Now)
+	blobs, err := s.blobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -264,6 +265,9 @@ func (s *Server) Close() error {
 	}
 	if s.depot != nil {
 		err = errors.Join(err, s.depot.Close())
+	}
+	if s.replica != nil {
+		s.replica.Close()
 	}
 	if s.Store != nil {
 		err = errors.Join(err, s.Store.Close())
