@@ -33,7 +33,8 @@ func (q reader) Event(ctx context.Context, org fairlead.OrganizationID, id fairl
 
 // walk is the index that a query goes along, and what it holds still there.
 type walk struct {
-	name  string // of the statements
+	name  string // of the statement
+	floor string // of that which says how far a walk has come
 	fixed []any
 	alone bool // nothing but the index decides
 }
@@ -51,17 +52,17 @@ func walkOf(where fairlead.EventQuery, noun string) walk {
 	}
 	switch {
 	case where.On.Kind != "" && where.On.Name != "":
-		return walk{"OfObject", []any{short(where.On.Kind), short(where.On.Name)}, filters == 2}
+		return walk{"EventsOfObject", "EventFloorOfObject", []any{short(where.On.Kind), short(where.On.Name)}, filters == 2}
 	case where.Outcome == fairlead.EventDenied:
-		return walk{"Denied", nil, filters == 1}
+		return walk{"EventsDenied", "EventFloorDenied", nil, filters == 1}
 	case where.Subject != "":
-		return walk{"OfSubject", []any{where.Subject}, filters == 1}
+		return walk{"EventsOfSubject", "EventFloorOfSubject", []any{where.Subject}, filters == 1}
 	case where.Action != "":
-		return walk{"OfAction", []any{where.Action}, filters == 1}
+		return walk{"EventsOfAction", "EventFloorOfAction", []any{where.Action}, filters == 1}
 	case where.Project != "":
-		return walk{"OfProject", []any{where.Project}, filters == 1}
+		return walk{"EventsOfProject", "EventFloorOfProject", []any{where.Project}, filters == 1}
 	default:
-		return walk{"Of", nil, filters == 0}
+		return walk{"EventsOf", "EventFloorOf", nil, filters == 0}
 	}
 }
 
@@ -91,7 +92,7 @@ func (q reader) EventsWhere(ctx context.Context, where fairlead.EventQuery) (fai
 	w := walkOf(where, noun)
 	floor := ""
 	if !w.alone {
-		list, err := many(ctx, q.session, doing, "EventFloor"+w.name, scanText, append([]any{where.Organization, before, depth - 1}, w.fixed...)...)
+		list, err := many(ctx, q.session, doing, w.floor, scanText, append([]any{where.Organization, before, depth - 1}, w.fixed...)...)
 		if err != nil {
 			return fairlead.EventPage{}, err
 		}
@@ -99,7 +100,7 @@ func (q reader) EventsWhere(ctx context.Context, where fairlead.EventQuery) (fai
 			floor, since = list[0], list[0]
 		}
 	}
-	list, err := many(ctx, q.session, doing, "Events"+w.name, scanEvent, where.Organization, before, since, limit,
+	list, err := many(ctx, q.session, doing, w.name, scanEvent, where.Organization, before, since, limit,
 		where.Project, where.Action, noun, where.Subject, where.By, short(where.On.Kind), short(where.On.Name), where.Outcome, lower(where.Text))
 	page := fairlead.EventPage{Events: list}
 	switch {
@@ -122,7 +123,7 @@ func firstOf(t time.Time) string {
 	if t.IsZero() || t.UnixMilli() < 0 {
 		return ""
 	}
-	digits := hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli()))[8-timestampSize:]) //nolint:gosec // It isn't negative.
+	digits := hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli()))[8-timestampSize:])
 	return digits[:8] + "-" + digits[8:]
 }
 
