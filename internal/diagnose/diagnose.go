@@ -48,6 +48,9 @@ type Options struct {
 	Registries Registries
 	Providers  provider.Set
 	Now        func() time.Time
+	// Gateway says that the server offers workers its gateway: what they pull through it
+	// needs no login that leaves the server, whatever the entry's disclosure is.
+	Gateway bool
 	// Limit bounds a diagnosis; 0 is a minute.
 	Limit time.Duration
 }

@@ -43,7 +43,9 @@ func (w *walk) login(ctx context.Context) fairlead.Probe {
 	if w.image.Repository == "" {
 		return notTried("no repository is known to log in for: " + nameAnImage)
 	}
-	lease, err := w.d.Leases.Try(ctx, w.asker(), w.scope(fairlead.Pull))
+	a := w.asker()
+	a.Inside = w.d.Gateway
+	lease, err := w.d.Leases.Try(ctx, a, w.scope(fairlead.Pull))
 	if err != nil {
 		return w.loginFailed(err)
 	}
@@ -62,6 +64,9 @@ func (w *walk) login(ctx context.Context) fairlead.Probe {
 	detail := fmt.Sprintf("the login of connector %s is taken (%s)", lease.ConnectorName, lease.Kind)
 	if !lease.Expires.IsZero() {
 		detail += ", good until " + lease.Expires.UTC().Format(date)
+	}
+	if lease.Kind == fairlead.SecretItself && w.entry.Disclosure != fairlead.StoredSecret {
+		detail += "; it stays in the server, so the image is pulled through its gateway, and not directly"
 	}
 	return ok("%s", detail)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -278,5 +279,30 @@ func TestExplain(t *testing.T) {
 	x = fairleadtest.Must(t, w.Ann, wire.Explain, wire.ExplainRequest{ProjectPath: w.at, Image: host + "/team/app"})
 	if x.Lease.Error == nil || x.Lease.Error.Code != fairlead.CodeConnectorExpired {
 		t.Errorf("expired: %+v", x.Lease)
+	}
+}
+
+// TestBehindTheGateway has a registry that knows nothing narrower than the password, which
+// may not leave the server: through its gateway the image is pulled all the same, so
+// nothing stands in the way of a run.
+func TestBehindTheGateway(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t, fairleadtest.WithPreflight())
+	r := rt.New(t, rt.Config{Auth: rt.Basic, Accounts: []rt.Account{robot()}})
+	rt.Push(t, r, anImage(t), "team/app:v1", robot())
+	fairleadtest.Must(t, w.Ann, wire.AddRegistry, wire.RegistryRequest{
+		OrganizationPath: acme(), Name: "basic", Pattern: r.Host() + "/team/*", PlainHTTP: true, NewConnector: login("robot", password),
+	})
+	run := fairleadtest.Must(t, w.Ann, wire.CreateRun, w.request(r.Host()+"/team/app:v1"))
+	if run.Diagnosis != nil {
+		t.Errorf("before the run: %+v", run.Diagnosis.Cause)
+	}
+	_, found, err := lines(t, w.Ann, wire.DiagnoseImage, wire.DoctorRequest{ProjectPath: w.at, Image: r.Host() + "/team/app:v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(found.Probes, func(p fairlead.Probe) bool { return p.Name == "login" })
+	if found.Verdict == fairlead.ProbeFailed || at < 0 || !strings.Contains(found.Probes[at].Detail, "it stays in the server") {
+		t.Errorf("%+v", found)
 	}
 }

@@ -53,7 +53,7 @@ func (p preflighted) connector(e fairlead.Error) fairlead.Name {
 }
 
 func (d *Doctor) preflight(ctx context.Context, p fairlead.Project, run fairlead.RunID, i ref.Image) (preflighted, error) {
-	a := fairlead.Asker{Who: fairlead.System(), Project: p, Run: run, Image: i}
+	a := fairlead.Asker{Who: fairlead.System(), Project: p, Run: run, Image: i, Inside: d.Gateway}
 	lease, err := d.Leases.Lease(ctx, a, fairlead.Scope{Resource: i.Resource, Verb: fairlead.Pull})
 	found := preflighted{lease}
 	if err != nil {

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -67,7 +68,7 @@ func (c *Client) Trade(ctx context.Context, e Endpoint, l Login, s fairlead.Scop
 }
 
 // Verify reports whether the registry accepts the login, whatever rights it has: nil,
-// or an error as [Client.Trade] gives it.
+// or an error as [Client.Trade] gives it, or [ErrNoLogin].
 func (c *Client) Verify(ctx context.Context, e Endpoint, l Login) error {
 	what := "logging in to " + e.Host
 	h, err := c.learn(ctx, what, e)
@@ -81,12 +82,22 @@ func (c *Client) Verify(ctx context.Context, e Endpoint, l Login) error {
 	if err := l.check(what); err != nil {
 		return err
 	}
+	if h.challenge.Scheme == "" {
+		// Nobody has asked for it: it isn't shown to what may be no registry.
+		if ch, err := c.Ping(ctx, e); err != nil || ch.Scheme == "" {
+			return cmp.Or(err, ErrNoLogin)
+		}
+	}
 	good, err := c.accepts(ctx, what, e, l.basic())
 	if err != nil || good {
 		return err
 	}
 	return (&notGiven{status: http.StatusUnauthorized}).toError(what, e.Host, fairlead.Scope{}, l, false)
 }
+
+// ErrNoLogin is returned by [Client.Verify] where the registry's front door asks for no
+// login, so that none was tried. It is a sentinel.
+var ErrNoLogin = errors.New("the registry asks for no login")
 
 // trade asks the token endpoint that h's challenge names.
 func (c *Client) trade(ctx context.Context, what string, h host, l Login, s fairlead.Scope) (Bearer, error) {

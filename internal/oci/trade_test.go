@@ -3,6 +3,7 @@ package oci_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -248,15 +249,39 @@ func TestVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t)
-			if err := c.Verify(t.Context(), endpoint(r), loginAs(reader)); err != nil {
+			err := c.Verify(t.Context(), endpoint(r), loginAs(reader))
+			if strings.Contains(name, "open") { // it asks for none, and is shown none
+				if !errors.Is(err, oci.ErrNoLogin) {
+					t.Errorf("a login that nobody asks for: %v", err)
+				}
+				return
+			}
+			if err != nil {
 				t.Errorf("a good login: %v", err)
 			}
-			err := c.Verify(t.Context(), endpoint(r), oci.Login{Username: "reader", Password: fairlead.SecretText(wrong)})
-			if strings.Contains(name, "open") {
-				return // it takes every login
-			}
+			err = c.Verify(t.Context(), endpoint(r), oci.Login{Username: "reader", Password: fairlead.SecretText(wrong)})
 			codeIs(t, err, fairlead.CodeLoginRefused)
 		})
+	}
+}
+
+// TestVerifyNoRegistry has something answer that is no registry: it isn't shown the login.
+func TestVerifyNoRegistry(t *testing.T) {
+	t.Parallel()
+	shown := make(chan string, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(s.Close)
+	err := client(t).Verify(t.Context(), oci.Endpoint{Host: strings.TrimPrefix(s.URL, "http://"), PlainHTTP: true}, loginAs(reader))
+	if fairlead.KindOf(err) != fairlead.Unavailable || fairlead.CodeOf(err) != fairlead.CodeRegistryBroken {
+		t.Errorf("%v", err)
+	}
+	for len(shown) > 0 {
+		if login := <-shown; login != "" {
+			t.Error("it was shown the login")
+		}
 	}
 }
 

@@ -164,7 +164,11 @@ func (w *walk) registry(ctx context.Context) fairlead.ProofStep {
 
 // host tries the login on the host alone.
 func (w *walk) host(ctx context.Context, l oci.Login) fairlead.ProofStep {
-	if err := w.p.registries.Verify(ctx, w.target.endpoint(), l); err != nil {
+	err := w.p.registries.Verify(ctx, w.target.endpoint(), l)
+	switch {
+	case errors.Is(err, oci.ErrNoLogin):
+		return open(w.target.image.Host+" asks for no login at its front door, so that it wasn't tried", nameAnImage)
+	case err != nil:
 		return w.failed(err)
 	}
 	if w.target.image.Repository == "" {

@@ -185,7 +185,7 @@ func (s *Server) assemble(ctx context.Context, ring *vault.Ring) error {
 	leases := broker.New(s.Store, providers, opener, registries, o.Now)
 	leases.Observe(s.metrics.Leased)
 	s.Control = control.New(s.Store, s.Identity, providers, s.Vault, o.Now)
-	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now})
+	doctor := diagnose.New(diagnose.Options{Store: s.Store, Leases: leases, Registries: registries, Providers: providers, Now: o.Now, Gateway: !o.NoGateway})
 	s.Runs = runs.New(s.Store, s.Control, leases, blobs, runs.Options{Now: o.Now, Hold: o.Hold, Doctor: doctor, Preflight: o.Preflight, Undiagnosed: o.Undiagnosed})
 	prover := proof.New(s.Store, providers, opener, registries, o.Now)
 	s.Watch = watch.New(s.Store, s.Vault, prover, leases, watch.Options{Now: o.Now, Log: o.Log, Every: o.VerifyEvery, Notice: o.ExpiryNotice})
