@@ -89,10 +89,5 @@ func quietly(ctx context.Context, a *app, c *client.Client, in wire.DoctorReques
 // fromHere reports whether an error is of the way from the server to the registry, which
 // may be open to a worker.
 func fromHere(code fairlead.Code) bool {
-	switch code {
-	case fairlead.CodeDNS, fairlead.CodeConnect, fairlead.CodeTLS, fairlead.CodeTimeout, fairlead.CodeEgress, fairlead.CodeRegistryBroken, fairlead.CodeRateLimited:
-		return true
-	default:
-		return false
-	}
+	return fairlead.OfHost(code) || code == fairlead.CodeRateLimited
 }

@@ -21,6 +21,7 @@ import (
 	"fairlead.dev/fairlead"
 	"fairlead.dev/fairlead/internal/seal"
 	"fairlead.dev/fairlead/internal/server"
+	"fairlead.dev/fairlead/internal/worker"
 	"fairlead.dev/fairlead/wire"
 )
 
@@ -83,11 +84,8 @@ PostgreSQL (--database). At the first start a one-time set-up link is printed.`,
 	return c
 }
 
-func (a *app) serve(ctx context.Context, f serveFlags) error {
-	log, err := f.logs.logger(a.err)
-	if err != nil {
-		return err
-	}
+// check finds what can be found wrong before anything is started.
+func (f *serveFlags) check() error {
 	if err := f.worker.check(); err != nil {
 		return err
 	}
@@ -103,10 +101,27 @@ func (a *app) serve(ctx context.Context, f serveFlags) error {
 	if f.expiryNotice <= 0 {
 		return usage("--expiry-notice %s is no time: give some hours or days", f.expiryNotice)
 	}
+	if u, err := url.Parse(f.public); f.public != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return usage("--public-url %q is no address: write it like https://fairlead.example.com", f.public)
+	}
+	if !f.noWorker && !f.gateway.on && f.worker.pull == string(worker.Gateway) {
+		return usage("--pull gateway leaves the worker inside nothing to pull from, with --gateway=false: take one of the two back, or give --no-worker")
+	}
 	if err := f.gateway.check(); err != nil {
 		return err
 	}
 	if err := f.bucket.check(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (a *app) serve(ctx context.Context, f serveFlags) error {
+	log, err := f.logs.logger(a.err)
+	if err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
 		return err
 	}
 	tlsConfig, err := f.tls()

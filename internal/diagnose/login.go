@@ -54,7 +54,7 @@ func (w *walk) login(ctx context.Context) fairlead.Probe {
 	switch {
 	case fairlead.CodeOf(err) == fairlead.CodeLoginRefused:
 		return w.failed(err)
-	case err != nil && isNetwork(fairlead.CodeOf(err)):
+	case err != nil && fairlead.OfHost(fairlead.CodeOf(err)):
 		return w.failed(err)
 	}
 	w.denied = err

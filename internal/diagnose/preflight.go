@@ -101,7 +101,7 @@ func IsPull(e *fairlead.Error) bool {
 	if e == nil {
 		return false
 	}
-	return stops(e.Code) || isNetwork(e.Code) || e.Code == fairlead.CodeRateLimited || e.Code == fairlead.CodeRealm || e.Code == fairlead.CodeDigest
+	return stops(e.Code) || fairlead.OfHost(e.Code) || e.Code == fairlead.CodeRateLimited || e.Code == fairlead.CodeRealm || e.Code == fairlead.CodeDigest
 }
 
 // OfRun diagnoses the pull of a run that has failed; false if it failed of something else.
@@ -115,7 +115,7 @@ func (d *Doctor) OfRun(ctx context.Context, p fairlead.Project, run fairlead.Run
 	if err != nil {
 		return fairlead.Diagnosis{}, false
 	}
-	if found.Verdict == fairlead.ProbeOK && isNetwork(run.Failure.Code) && run.WorkerName != "" {
+	if found.Verdict == fairlead.ProbeOK && fairlead.OfHost(run.Failure.Code) && run.WorkerName != "" {
 		found.Verdict = fairlead.ProbeWarning
 		found.Cause = &fairlead.Error{
 			Kind: fairlead.Unavailable, Code: run.Failure.Code, What: "diagnosing the pull",

@@ -234,22 +234,11 @@ func (w *walk) cause() *fairlead.Error {
 		e.Why = clock.Detail + "; what failed with it: " + e.Why
 		e.Remedy = clock.Remedy
 	}
-	if w.entry.ID == "" && isNetwork(e.Code) && w.house.organization.ID != "" && !w.q.Asker.Project.Personal() {
+	if w.entry.ID == "" && fairlead.OfHost(e.Code) && w.house.organization.ID != "" && !w.q.Asker.Project.Personal() {
 		e.Why += "; and no registry entry of " + string(w.house.organization.Name) + " covers the image"
 		e.Remedy = "check the image's name; if it is right, " + e.Remedy
 	}
 	return &e
-}
-
-// isNetwork reports whether an error is about the way to the registry, which may be
-// another one from elsewhere.
-func isNetwork(c fairlead.Code) bool {
-	switch c {
-	case fairlead.CodeDNS, fairlead.CodeConnect, fairlead.CodeTLS, fairlead.CodeTimeout, fairlead.CodeEgress, fairlead.CodeRegistryBroken:
-		return true
-	default:
-		return false
-	}
 }
 
 func ok(format string, args ...any) fairlead.Probe {
