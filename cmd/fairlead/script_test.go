@@ -35,6 +35,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("FAIRLEAD_CONFIG_DIR", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("NO_COLOR", "1")
+			// With the race detector each command would sleep for a second at its end, for the
+			// sake of races that are found there (go.dev/doc/articles/race_detector, "Options").
+			env.Setenv("GORACE", "atexit_sleep_ms=20")
 			env.Values[stopKey{}] = new(func())
 			env.Values[registryKey{}] = new(*registrytest.Registry)
 			return nil
